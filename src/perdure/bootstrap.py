@@ -1,0 +1,176 @@
+"""The only place that constructs the parts of a process and joins them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from perdure.core.commands import Commands
+from perdure.core.job_factory import JobFactory
+from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
+from perdure.core.notifications.providers.registry import ProviderRegistry
+from perdure.core.notifications.rendering import MessageRenderer
+from perdure.core.recording import Recorder
+from perdure.db import migrate
+from perdure.db.embedded import EmbeddedPostgres
+from perdure.db.session import Database
+from perdure.db.url import DatabaseUrl
+from perdure.db.wakeup import Wakeup
+from perdure.processors.registry import ProcessorRegistry
+from perdure.settings import Settings
+from perdure.signals import Signals
+from perdure.storage.filesystem import FilesystemStore
+from perdure.telemetry import logs
+from perdure.workers.notifier import Notifier
+from perdure.workers.runtime import Runtime, WorkerOptions
+
+LOCAL_INBOX_ID = "local"
+LOCAL_INBOX_KEY = "local-inbox"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalInbox:
+    """Where this process's own stand-in for Mailtrap's sandbox listens, e.g. ``http://127.0.0.1:8080``."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """The joined parts that a process serves from."""
+
+    settings: Settings
+    database: Database
+    wakeup: Wakeup
+    signals: Signals
+    providers: ProviderRegistry
+    recorder: Recorder
+    commands: Commands
+    files: FilesystemStore
+
+    def runtime(self, *, run_worker: bool) -> Runtime:
+        """The loops that the settings ask for, with a worker or without."""
+        settings = self.settings
+        worker = None
+        if run_worker:
+            worker = WorkerOptions(
+                registry=ProcessorRegistry.load(settings.processors),
+                files=self.files,
+                queues=settings.queues,
+                concurrency=settings.concurrency,
+                drain_seconds=settings.drain_seconds,
+            )
+        notifier = None
+        if settings.run_notifier:
+            renderer = MessageRenderer(settings.public_url)
+            notifier = Notifier(self.database, self.signals, self.wakeup, self.providers, renderer)
+        return Runtime(
+            database=self.database,
+            wakeup=self.wakeup,
+            signals=self.signals,
+            recorder=self.recorder,
+            lease_seconds=settings.lease_seconds,
+            worker=worker,
+            notifier=notifier,
+            run_promoter=settings.run_promoter,
+            run_sweeper=settings.run_sweeper,
+        )
+
+
+@asynccontextmanager
+async def opened_database(settings: Settings) -> AsyncIterator[Database]:
+    """The database that the settings name, or the embedded one; at the code's schema version, or an error.
+
+    The embedded database is upgraded here; one given by URL only by ``upgrade_database``.
+    """
+    async with _connected(settings) as database:
+        if settings.database_url is None:
+            await migrate.upgrade(database)
+        await migrate.check(database)
+        await database.read_clock()
+        yield database
+
+
+async def upgrade_database(settings: Settings) -> list[str]:
+    """Brings the schema to the code's version and returns the revisions applied."""
+    async with _connected(settings) as database:
+        return await migrate.upgrade(database)
+
+
+@asynccontextmanager
+async def _connected(settings: Settings) -> AsyncIterator[Database]:
+    embedded = None
+    if settings.database_url is None:
+        embedded = EmbeddedPostgres(settings.data_dir)
+        url = await asyncio.to_thread(embedded.start)
+    else:
+        url = DatabaseUrl.parse(settings.database_url.get_secret_value())
+    database = Database(url, pool_size=settings.database_pool_size)
+    try:
+        yield database
+    finally:
+        await database.close()
+        if embedded is not None:
+            await asyncio.to_thread(embedded.close)
+
+
+@asynccontextmanager
+async def opened_platform(
+    settings: Settings, *, local_inbox: LocalInbox | None = None, signals: Signals | None = None
+) -> AsyncIterator[Platform]:
+    """Every part of a process, joined; closed again when the block ends."""
+    signals = signals or Signals()
+    logs.subscribe(signals)
+    async with opened_database(settings) as database:
+        wakeup = Wakeup(database.url)
+        providers = ProviderRegistry([_mailtrap(settings, local_inbox)])
+        recorder = Recorder(providers, signals, wakeup)
+        try:
+            yield Platform(
+                settings=settings,
+                database=database,
+                wakeup=wakeup,
+                signals=signals,
+                providers=providers,
+                recorder=recorder,
+                commands=Commands(database, JobFactory(providers), recorder, wakeup, signals),
+                files=FilesystemStore(settings.data_dir / "files"),
+            )
+        finally:
+            await providers.aclose()
+
+
+def uses_local_inbox(settings: Settings) -> bool:
+    """Whether mails go to the local inbox where there is one: only when the user named no Mailtrap of their own."""
+    return settings.mailtrap_api_key is None and settings.mailtrap_api_host is None
+
+
+def _mailtrap(settings: Settings, local_inbox: LocalInbox | None) -> MailtrapEmailProvider:
+    if local_inbox is not None and uses_local_inbox(settings):
+        return MailtrapEmailProvider(
+            MailtrapConfiguration(
+                api_key=SecretStr(LOCAL_INBOX_KEY),
+                use_sandbox=True,
+                inbox_id=LOCAL_INBOX_ID,
+                from_email=settings.mail_from_email,
+                from_name=settings.mail_from_name,
+                api_host=local_inbox.url,
+                label="local inbox",
+                retry_delays_seconds=settings.email_retry_seconds,
+            )
+        )
+    return MailtrapEmailProvider(
+        MailtrapConfiguration(
+            api_key=settings.mailtrap_api_key,
+            use_sandbox=settings.mailtrap_use_sandbox,
+            inbox_id=settings.mailtrap_inbox_id,
+            from_email=settings.mail_from_email,
+            from_name=settings.mail_from_name,
+            api_host=settings.mailtrap_api_host,
+            retry_delays_seconds=settings.email_retry_seconds,
+        )
+    )

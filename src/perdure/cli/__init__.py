@@ -1,0 +1,58 @@
+"""The command ``perdure``. Each group of commands is a module; what they need is imported when they run."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from perdure.cli import database, deliveries, demo, jobs, run
+from perdure.cli.output import EXIT_CODES, ExitCode, report
+from perdure.errors import PerdureError
+
+EPILOG = "Exit codes: " + ", ".join(f"{code.value} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
+
+app = typer.Typer(
+    name="perdure",
+    help="Resilient Async Job Processing Platform: jobs that survive crashes, and people who are told how they ended.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (run, demo):
+    module.register(app)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(database.app, name="db")
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 (Typer calls it so)
+    if wanted:
+        import perdure
+
+        typer.echo(perdure.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Runs before every command."""
+
+
+def main() -> None:
+    """Runs the command line. A mistake of the user is one clear line, never a traceback."""
+    try:
+        app()
+    except PerdureError as error:
+        sys.exit(report(error, as_json="--json" in sys.argv))
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
+    except BrokenPipeError:  # whoever read our output has had enough
+        sys.stderr.close()
+        sys.exit(ExitCode.OK)

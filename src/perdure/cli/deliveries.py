@@ -1,0 +1,82 @@
+"""``perdure deliveries``: who was told what, and if not, why."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from perdure.cli.output import moment, print_facts, print_json, print_line, print_table, shown
+from perdure.cli.server import AsJson, Url, connect
+
+app = typer.Typer(help="The audit of notifications.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    *,
+    status: Annotated[list[str] | None, typer.Option(help="Only these states; may be given again.")] = None,
+    job: Annotated[str | None, typer.Option(help="Only those of this job.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before.")] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lists deliveries, newest first."""
+    from perdure.client import calls
+
+    states = [one.upper() for one in status or ()]
+    call = (
+        calls.list_deliveries(status=states, limit=limit, cursor=cursor) if job is None else calls.job_deliveries(job)
+    )
+    with connect(url) as client:
+        page = client.call(call)
+    if as_json:
+        print_json(page)
+        return
+    if not page["items"]:
+        print_line("No deliveries: no finished job declares `notifications`.")
+        return
+    print_table(
+        ["delivery", "job", "event", "provider", "recipient", "status", "reason", "tries", "created"],
+        [
+            [
+                one["delivery_id"],
+                one["job_id"],
+                one["event"],
+                one["provider"],
+                one["recipient"] or "",
+                one["status"],
+                one["reason"] or "",
+                str(one["attempts"]),
+                moment(one["created_at"]),
+            ]
+            for one in page["items"]
+        ],
+    )
+    if page["next_cursor"]:
+        print_line(f"More: --cursor {page['next_cursor']}")
+
+
+@app.command()
+def get(
+    *,
+    delivery_id: Annotated[str, typer.Argument(help="The delivery's id.")],
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Shows a delivery with every try."""
+    from perdure.client import calls
+
+    with connect(url) as client:
+        delivery = client.call(calls.get_delivery(delivery_id))
+    if as_json:
+        print_json(delivery)
+        return
+    tries = delivery.pop("tries")
+    print_facts([(name, shown(value)) for name, value in delivery.items() if value is not None])
+    for one in tries:
+        answer = " ".join(str(one[name]) for name in ("status_code", "error_type", "message") if one[name] is not None)
+        print_line(
+            f"try {one['number']}  {moment(one['started_at'])}  {one['duration_ms']} ms  {one['verdict']}  {answer}"
+        )

@@ -1,0 +1,235 @@
+"""``perdure jobs``: submit, look, wait, cancel and retry, over the HTTP API."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from perdure.cli.output import (
+    ExitCode,
+    exit_code_of,
+    moment,
+    print_facts,
+    print_json,
+    print_line,
+    print_table,
+    shown,
+)
+from perdure.cli.server import AsJson, JobId, Url, connect
+
+app = typer.Typer(help="Submit jobs and follow them.", no_args_is_help=True)
+
+TimeLimit = Annotated[float | None, typer.Option("--timeout", help="Give up waiting after so many seconds.")]
+
+
+@app.command()
+def submit(
+    *,
+    job_type: Annotated[str, typer.Argument(help="What to do, e.g. csv.profile.")],
+    payload: Annotated[
+        str | None, typer.Option(help="The input as JSON; @FILE reads a file, - standard input.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="Upload this file and name it in payload.file.")] = None,
+    queue: Annotated[str | None, typer.Option(help="Which queue; default: default.")] = None,
+    priority: Annotated[int | None, typer.Option(help="-100 to 100, higher runs first.")] = None,
+    delay: Annotated[float | None, typer.Option(help="Run it in so many seconds.")] = None,
+    max_retries: Annotated[int | None, typer.Option(help="Further attempts after a failed one.")] = None,
+    time_limit: Annotated[float | None, typer.Option("--attempt-timeout", help="Seconds one attempt may take.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag; may be given again.")] = None,
+    email: Annotated[str | None, typer.Option(help="Whom to tell by mail how it ended.")] = None,
+    user_id: Annotated[str | None, typer.Option(help="Whose job it is.")] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until it is final; the exit code tells how it ended.")
+    ] = False,
+    timeout: TimeLimit = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Submits a job and prints its id."""
+    declared = {
+        "queue": queue,
+        "priority": priority,
+        "delay_seconds": delay,
+        "max_retries": max_retries,
+        "timeout_seconds": time_limit,
+        "tags": tag,
+        "context": _given(user_id=user_id, email=email) or None,
+        "notifications": None if email is None else {"email": {"enabled": True, "on": ["SUCCESS", "FAILURE"]}},
+    }
+    given = _payload(payload)
+    with connect(url) as client:
+        if file is not None:
+            _check_file(file)
+            given = (given or {}) | {"file": client.upload(file)["file_id"]}
+        job = client.submit(job_type, given, **_given(**declared))
+        if wait:
+            job = client.wait(job["job_id"], timeout)
+    if as_json:
+        print_json(job)
+    else:
+        print_line(f"{job['job_id']}  ", job["status"])
+    if wait:
+        raise typer.Exit(exit_code_of(job))
+
+
+@app.command("list")
+def list_(
+    *,
+    status: Annotated[list[str] | None, typer.Option(help="Only these states; may be given again.")] = None,
+    job_type: Annotated[str | None, typer.Option("--type", help="Only this job type.")] = None,
+    queue: Annotated[str | None, typer.Option(help="Only this queue.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before.")] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lists jobs, newest first."""
+    from perdure.client import calls
+
+    states = [one.upper() for one in status or ()]
+    with connect(url) as client:
+        page = client.call(calls.list_jobs(status=states, job_type=job_type, queue=queue, limit=limit, cursor=cursor))
+    if as_json:
+        print_json(page)
+        return
+    if not page["items"]:
+        print_line("No jobs. Submit one: perdure jobs submit demo.sleep --wait")
+        return
+    print_table(
+        ["job", "type", "queue", "status", "attempt", "created"],
+        [
+            [
+                job["job_id"],
+                job["job_type"],
+                job["queue"],
+                job["status"],
+                f"{job['attempt']}/{job['max_attempts']}",
+                moment(job["created_at"]),
+            ]
+            for job in page["items"]
+        ],
+    )
+    if page["next_cursor"]:
+        print_line(f"More: --cursor {page['next_cursor']}")
+
+
+@app.command()
+def get(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
+    """Shows a job."""
+    with connect(url) as client:
+        job = client.get(job_id)
+    if as_json:
+        print_json(job)
+        return
+    print_facts([(name, _fact(name, value)) for name, value in job.items() if value not in (None, [])])
+
+
+@app.command()
+def events(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
+    """Shows a job's timeline."""
+    from perdure.client import calls
+
+    with connect(url) as client:
+        timeline = client.call(calls.job_events(job_id))
+    if as_json:
+        print_json(timeline)
+    else:
+        print_timeline(timeline["items"])
+
+
+@app.command()
+def watch(*, job_id: JobId, timeout: TimeLimit = None, url: Url = None, as_json: AsJson = False) -> None:
+    """Follows a job until it is final; the exit code tells how it ended."""
+    from perdure.client import calls
+
+    with connect(url) as client:
+        told = 0
+        while True:
+            timeline = client.call(calls.job_events(job_id))["items"]
+            if not as_json:
+                print_timeline(timeline[told:])
+            told = len(timeline)
+            job = client.wait(job_id, 1.0 if timeout is None else min(timeout, 1.0))
+            timeout = None if timeout is None else timeout - 1.0
+            if job["finished_at"] is not None or (timeout is not None and timeout <= 0):
+                break
+        if as_json:
+            print_json(job)
+        else:
+            print_timeline(client.call(calls.job_events(job_id))["items"][told:])
+    raise typer.Exit(exit_code_of(job))
+
+
+@app.command()
+def cancel(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
+    """Cancels a job: at once while it waits; a running one is asked to stop."""
+    from perdure.client import calls
+
+    _act(calls.cancel_job(job_id), url, as_json=as_json)
+
+
+@app.command()
+def retry(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
+    """Runs a finished job again, as a new run."""
+    from perdure.client import calls
+
+    _act(calls.retry_job(job_id), url, as_json=as_json)
+
+
+def print_timeline(entries: list[dict[str, Any]]) -> None:
+    """One line an event: when, what, which attempt, and why."""
+    for entry in entries:
+        about = f"attempt {entry['attempt']}" if entry["attempt"] else ""
+        if entry["run"] > 1:
+            about = f"run {entry['run']} {about}".strip()
+        error = entry["data"].get("error")
+        why = "" if error is None else f"{error['type']}: {error['message']}"
+        if entry["event"] == "RETRY":
+            why = f"{why}; again at {entry['data']['run_at'][11:19]}"
+        print_line(f"{entry['at'][11:23]}  {about:<10}  ", entry["event"])
+        if why:
+            print_line(f"{'':14}{'':12}{why.splitlines()[0]}")
+
+
+def _act(call: Any, url: str | None, *, as_json: bool) -> None:
+    with connect(url) as client:
+        job = client.call(call)
+    if as_json:
+        print_json(job)
+    else:
+        print_line(f"{job['job_id']}  ", job["status"])
+        if job["status"] == "RUNNING":
+            print_line("It runs; it was asked to stop.")
+
+
+def _fact(name: str, value: Any) -> str:
+    return moment(value) if name.endswith("_at") else shown(value)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in (None, [])}
+
+
+def _check_file(file: Path) -> None:
+    if not file.is_file():
+        sys.stderr.write(f"Error: there is no file {file}.\n")
+        raise typer.Exit(ExitCode.USAGE)
+
+
+def _payload(given: str | None) -> Any:
+    """The payload from JSON text, from ``@file`` or, for ``-``, from standard input."""
+    import json
+
+    if given is None:
+        return None
+    try:
+        if given == "-":
+            return json.load(sys.stdin)
+        text = Path(given[1:]).read_text(encoding="utf-8") if given.startswith("@") else given
+        return json.loads(text)
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"Error: --payload must be JSON, @FILE or -; this cannot be read: {error}\n")
+        raise typer.Exit(ExitCode.USAGE) from None

@@ -1,0 +1,129 @@
+"""What commands print, and the codes they leave with. Rich on a terminal, plain lines in a pipe, JSON when asked."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any
+
+from perdure.errors import PerdureError
+
+
+class ExitCode(IntEnum):
+    """What a script can tell from the end of a command."""
+
+    OK = 0
+    ERROR = 1
+    USAGE = 2
+    JOB_FAILED = 3
+    JOB_CANCELLED = 4
+    TIME_IS_UP = 5
+    NOT_FOUND = 6
+    UNREACHABLE = 7
+    INTERRUPTED = 130
+
+
+EXIT_CODES = {
+    ExitCode.OK: "done",
+    ExitCode.ERROR: "refused or failed",
+    ExitCode.USAGE: "wrong usage",
+    ExitCode.JOB_FAILED: "the job failed",
+    ExitCode.JOB_CANCELLED: "the job was cancelled",
+    ExitCode.TIME_IS_UP: "time is up, the job goes on",
+    ExitCode.NOT_FOUND: "no such thing",
+    ExitCode.UNREACHABLE: "no server answers",
+}
+
+_BY_STATUS = {"SUCCEEDED": ExitCode.OK, "FAILED": ExitCode.JOB_FAILED, "CANCELLED": ExitCode.JOB_CANCELLED}
+COLOURS = {
+    "SUCCEEDED": "green",
+    "SENT": "green",
+    "SUCCESS": "green",
+    "FAILED": "red",
+    "FAILURE": "red",
+    "CANCELLED": "dim",
+    "SKIPPED": "dim",
+    "RETRYING": "yellow",
+    "RETRY": "yellow",
+    "RUNNING": "cyan",
+    "STARTED": "cyan",
+}
+
+
+def exit_code_of(job: dict[str, Any]) -> ExitCode:
+    """The code that tells how a job stands; a job that is not final has run out of the caller's time."""
+    return _BY_STATUS.get(job["status"], ExitCode.TIME_IS_UP)
+
+
+def report(error: PerdureError, *, as_json: bool) -> ExitCode:
+    """Says what went wrong, on standard error (as a problem document on standard output when JSON was asked for)."""
+    from perdure.client.errors import RequestRefused, ServerUnreachable
+
+    refused = error if isinstance(error, RequestRefused) else None
+    if as_json:
+        print_json(refused.problem if refused is not None else {"code": error.code, "detail": error.detail})
+    else:
+        sys.stderr.write(f"Error: {error.detail}\n")
+    if isinstance(error, ServerUnreachable):
+        return ExitCode.UNREACHABLE
+    return ExitCode.NOT_FOUND if refused is not None and refused.status == 404 else ExitCode.ERROR
+
+
+def print_json(value: Any) -> None:
+    """One JSON document, indented for people, complete for programs."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def on_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
+    """A table: drawn on a terminal, tab-separated lines in a pipe."""
+    if not on_terminal():
+        for row in [headers, *rows]:
+            sys.stdout.write("\t".join(row) + "\n")
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
+    Console().print(table)
+
+
+def print_facts(facts: Sequence[tuple[str, str]]) -> None:
+    """Names and values, one pair a line."""
+    width = max(len(name) for name, _ in facts)
+    for name, value in facts:
+        print_line(f"{name:<{width}}  ", value)
+
+
+def print_line(plain: str, coloured: str = "") -> None:
+    """A line; ``coloured`` is shown in its state's colour on a terminal."""
+    if not on_terminal():
+        sys.stdout.write(f"{plain}{coloured}\n")
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(soft_wrap=True).print(Text(plain) + Text(coloured, style=COLOURS.get(coloured, "")))
+
+
+def shown(value: Any) -> str:
+    """A value in a cell: nothing for null, JSON for what is structured."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def moment(value: str | None) -> str:
+    """A timestamp of the API, to the second."""
+    return "" if value is None else value[:19].replace("T", " ")

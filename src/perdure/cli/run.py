@@ -1,0 +1,149 @@
+"""``perdure dev``, ``perdure serve`` and ``perdure worker``: the processes of the platform."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from perdure.settings import Settings
+
+DataDir = Annotated[
+    Path | None, typer.Option(help="Where the embedded database and files lie. [env: PERDURE_DATA_DIR]")
+]
+DatabaseUrlOption = Annotated[
+    str | None, typer.Option("--database-url", help="A PostgreSQL server. [env: PERDURE_DATABASE_URL]")
+]
+Host = Annotated[str | None, typer.Option(help="Address to listen on. [env: PERDURE_HOST]")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one. [env: PERDURE_PORT]")]
+Processors = Annotated[
+    str | None, typer.Option(help="Modules with processors, comma separated. [env: PERDURE_PROCESSORS]")
+]
+Concurrency = Annotated[int | None, typer.Option(help="Attempts at a time. [env: PERDURE_CONCURRENCY]")]
+AsJson = Annotated[bool, typer.Option("--json", help="Say that it is ready as a line of JSON.")]
+
+BANNER = """\
+Perdure is running at {url}   (Ctrl-C stops it)
+
+  API reference   {url}/docs
+  Mails           {mails}
+
+Post a job:
+
+  curl {url}/v1/jobs -H 'content-type: application/json' -d '{{
+    "job_type": "demo.sleep", "payload": {{"seconds": 1}},
+    "context": {{"email": "you@example.com"}},
+    "notifications": {{"email": {{"on": ["SUCCESS", "FAILURE"]}}}}}}'
+"""
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(dev)
+    app.command()(serve)
+    app.command()(worker)
+
+
+def dev(
+    *,
+    host: Host = None,
+    port: Port = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrlOption = None,
+    processors: Processors = None,
+    concurrency: Concurrency = None,
+    as_json: AsJson = False,
+) -> None:
+    """Everything in one process: database, API, worker, notifier, and a local inbox for the mails."""
+    from perdure import app
+    from perdure.bootstrap import uses_local_inbox
+
+    settings = _settings(
+        host=host,
+        port=port,
+        data_dir=data_dir,
+        database_url=database_url,
+        processors=processors,
+        concurrency=concurrency,
+    )
+
+    def ready(url: str) -> None:
+        mails = f"{url}/v1/inbox" if uses_local_inbox(settings) else "at Mailtrap, as your MAILTRAP_ variables say"
+        _say_ready(BANNER.format(url=url, mails=mails), {"url": url}, as_json=as_json)
+
+    _run(app.serve(settings, run_worker=True, with_inbox=True, ready=ready))
+
+
+def serve(
+    *,
+    host: Host = None,
+    port: Port = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrlOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """The API, with notifier, promoter and sweeper. Any number of them, on any number of machines."""
+    from perdure import app
+
+    settings = _settings(host=host, port=port, data_dir=data_dir, database_url=database_url)
+
+    def ready(url: str) -> None:
+        _say_ready(f"Perdure serves at {url}", {"url": url}, as_json=as_json)
+
+    _run(app.serve(settings, run_worker=False, with_inbox=False, ready=ready))
+
+
+def worker(
+    *,
+    queues: Annotated[str | None, typer.Option(help="Queues to serve; all if left out. [env: PERDURE_QUEUES]")] = None,
+    processors: Processors = None,
+    concurrency: Concurrency = None,
+    processes: Annotated[int | None, typer.Option(help="Worker processes. [env: PERDURE_WORKER_PROCESSES]")] = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrlOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Runs jobs, and notifier, promoter and sweeper with them. Any number of them, on any number of machines."""
+    settings = _settings(
+        queues=queues,
+        processors=processors,
+        concurrency=concurrency,
+        worker_processes=processes,
+        data_dir=data_dir,
+        database_url=database_url,
+    )
+    if settings.worker_processes > 1:
+        from perdure.workers.supervisor import Supervisor
+
+        command = [sys.executable, "-m", "perdure", *sys.argv[1:], "--processes", "1"]
+        sys.exit(Supervisor(command, settings.worker_processes).run())
+    from perdure import app
+
+    _run(app.work(settings, lambda: _say_ready("The worker runs", {"ready": True}, as_json=as_json)))
+
+
+def _settings(**flags: Any) -> Settings:
+    from perdure.settings import Settings
+
+    return Settings.read(**flags)
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    """Runs an event loop, the fast one where there is one."""
+    if sys.platform == "win32":
+        asyncio.run(main)
+        return
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
+def _say_ready(text: str, values: dict[str, Any], *, as_json: bool) -> None:
+    sys.stdout.write((json.dumps(values) if as_json else text) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,34 @@
+"""What time it is: the database's clock decides, and is read once and then carried by the monotonic clock.
+
+Machines disagree about the time; leases, back-off and timestamps must not. So every process measures how the
+database's clock stands to its own monotonic clock, and asks ``now()`` of that. A jump of the machine's wall clock
+changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the time as an aware UTC datetime."""
+
+    def now(self) -> datetime: ...
+
+
+class DatabaseClock:
+    """The database's time, carried forward by this process's monotonic clock between readings."""
+
+    def __init__(self) -> None:
+        self._reading = datetime.now(UTC)
+        self._read_at = time.monotonic()
+
+    def set(self, reading: datetime, read_at: float | None = None) -> None:
+        """Takes a reading of ``clock_timestamp()`` made at ``read_at`` on ``time.monotonic()`` (default: just now)."""
+        self._reading = reading.astimezone(UTC)
+        self._read_at = time.monotonic() if read_at is None else read_at
+
+    def now(self) -> datetime:
+        return self._reading + timedelta(seconds=time.monotonic() - self._read_at)

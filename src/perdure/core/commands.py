@@ -1,0 +1,81 @@
+"""What can be asked of the platform: submit, cancel, retry. One command, one transaction.
+
+Routes, the command line and (later) the dashboard all come through here.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from perdure.core.job_factory import JobFactory
+from perdure.core.recording import Recorder
+from perdure.db.session import Database
+from perdure.db.wakeup import Topic, Wakeup
+from perdure.errors import Conflict, NotFound
+from perdure.models.job import Job
+from perdure.models.lifecycle import JobStatus
+from perdure.repositories.job_repository import JobRepository
+from perdure.repositories.job_type_queries import JobTypeQueries
+from perdure.schemas.job import JobCreate
+from perdure.signals import JobsSubmitted, Signals
+
+
+class Commands:
+    """The writing verbs, each its own unit of work."""
+
+    def __init__(
+        self, database: Database, factory: JobFactory, recorder: Recorder, wakeup: Wakeup, signals: Signals
+    ) -> None:
+        self._database = database
+        self._factory = factory
+        self._recorder = recorder
+        self._wakeup = wakeup
+        self._signals = signals
+
+    async def submit(self, sent: JobCreate) -> Job:
+        """Stores the job that ``sent`` declares and returns it, once it is committed."""
+        now = self._database.clock.now()
+        async with self._database.transaction() as connection:
+            published = await JobTypeQueries(connection).get(sent.job_type)
+            job = self._factory.create(sent, published, now)
+            await JobRepository(connection).add([job])
+        self._signals.emit(JobsSubmitted((job.job_id,)))
+        self._wakeup.ring(Topic.JOBS_READY if job.status is JobStatus.QUEUED else Topic.JOBS_WAITING)
+        return job
+
+    async def cancel(self, job_id: UUID) -> Job:
+        """Cancels a waiting job at once; asks a running one to stop (it stays RUNNING until it has)."""
+        now = self._database.clock.now()
+        async with self._database.transaction() as connection:
+            jobs = JobRepository(connection)
+            job = _found(await jobs.lock(job_id))
+            if job.is_final:
+                raise Conflict(f"The job is {job.status} already; there is nothing left to cancel.")
+            if job.is_waiting:
+                recorded = await self._recorder.record(connection, [job.cancel(now)], now)
+            else:
+                recorded = None
+                await jobs.request_cancel(job_id, now)
+                job = _found(await jobs.lock(job_id))
+        if recorded is None:
+            self._wakeup.ring(Topic.CANCELS)
+            return job
+        self._recorder.announce(recorded)
+        return recorded.held[0].job
+
+    async def retry(self, job_id: UUID) -> Job:
+        """Opens a new run of a finished job."""
+        now = self._database.clock.now()
+        async with self._database.transaction() as connection:
+            job = _found(await JobRepository(connection).lock(job_id))
+            if not job.is_final:
+                raise Conflict(f"The job is {job.status}; only a finished job can be retried.")
+            recorded = await self._recorder.record(connection, [job.restart(now)], now)
+        self._recorder.announce(recorded)
+        return recorded.held[0].job
+
+
+def _found(job: Job | None) -> Job:
+    if job is None:
+        raise NotFound("There is no job with this id.")
+    return job

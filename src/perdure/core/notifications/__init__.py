@@ -1,0 +1,1 @@
+"""How a job's end becomes a telling: events, the dispatcher, rendering and the providers."""

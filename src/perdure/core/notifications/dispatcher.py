@@ -1,0 +1,165 @@
+"""A job's event becomes the deliveries that tell it: the one place where notifications are decided.
+
+Called in the unit of work that writes the job's transition, by whoever concludes the job. Each declared channel's
+provider judges the declaration; the answers are put into the ``Outbox``, which the caller writes in the same
+transaction and announces after its commit. No I/O here, and no exception: a declaration older than the code, or a
+provider that stumbles, costs its own telling and never the job's transition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+from uuid_utils.compat import uuid7
+
+from perdure.core.notifications.events import TOLD_BY_DEFAULT, JobEvent
+from perdure.core.notifications.providers.base import Evaluation, Provider, Recipients, Skip, declared_options
+from perdure.core.notifications.providers.registry import ProviderRegistry
+from perdure.core.notifications.snapshot import snapshot_of
+from perdure.models.delivery import Delivery, DeliveryStatus, SkipReason
+from perdure.models.job import Job
+
+NO_PROVIDER = "none"
+"""The provider that a delivery names when nobody serves its channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationIntent:
+    """Who is to be told of an event: per channel ``PENDING`` or ``SKIPPED:<reason>``.
+
+    ``cause`` explains a declaration that could not be judged; it names classes and fields, never a value.
+    """
+
+    job_id: UUID
+    event: JobEvent
+    channels: Mapping[str, str]
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """What the dispatcher decided, for the caller to write (deliveries) and, once committed, to announce (intents)."""
+
+    deliveries: list[Delivery] = field(default_factory=list)
+    intents: list[NotificationIntent] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """What one channel comes to. ``on_record``: whether it leaves a row even when nobody is to be told."""
+
+    channel: str
+    provider: str
+    evaluation: Evaluation
+    on_record: bool
+    cause: str | None = None
+
+    @property
+    def summary(self) -> str:
+        match self.evaluation:
+            case Recipients():
+                return DeliveryStatus.PENDING.value
+            case Skip(reason):
+                return f"{DeliveryStatus.SKIPPED.value}:{reason.value}"
+
+
+class NotificationDispatcher:
+    """Decides for one unit of work, at ``now``."""
+
+    def __init__(self, providers: ProviderRegistry, outbox: Outbox, now: datetime) -> None:
+        self._providers = providers
+        self._outbox = outbox
+        self._now = now
+
+    def dispatch(self, job: Job, event: JobEvent) -> None:
+        """Puts the deliveries of ``event`` into the outbox, and the intent. Nothing declared costs nothing."""
+        judgements = [self._judge(job, event, channel) for channel in _declared_channels(job)]
+        if not judgements:
+            return
+        snapshot = snapshot_of(job)
+        for judgement in judgements:
+            self._outbox.deliveries.extend(self._deliveries(job, event, judgement, snapshot))
+        causes = [f"{judgement.channel}: {judgement.cause}" for judgement in judgements if judgement.cause is not None]
+        self._outbox.intents.append(
+            NotificationIntent(
+                job_id=job.job_id,
+                event=event,
+                channels={judgement.channel: judgement.summary for judgement in judgements},
+                cause="; ".join(causes) or None,
+            )
+        )
+
+    def _judge(self, job: Job, event: JobEvent, channel: str) -> _Judgement:
+        """SUCCESS and FAILURE are told by default, so their silence is on record; other events' only if asked for."""
+        provider = self._providers.for_channel(channel)
+        on_record = event in TOLD_BY_DEFAULT
+        if provider is None:
+            skip = Skip(SkipReason.PROVIDER_NOT_CONFIGURED)
+            return _Judgement(channel, NO_PROVIDER, skip, on_record, "no provider serves the channel")
+        try:
+            options = declared_options(job, channel, provider.options)
+            on_record = on_record or (options is not None and options.selects(event))
+            return _Judgement(channel, provider.name, _evaluated(provider, job, event), on_record)
+        except ValidationError as error:
+            fields = ", ".join(".".join(map(str, one["loc"])) or "all of it" for one in error.errors(include_url=False))
+            cause = f"the declaration no longer fits the channel ({fields})"
+            return _Judgement(channel, provider.name, Skip(SkipReason.INVALID_DECLARATION), on_record, cause)
+        except Exception as error:  # noqa: BLE001 (a provider must not undo the job's transition; the cause is told)
+            cause = f"the provider raised {type(error).__name__}"
+            return _Judgement(channel, provider.name, Skip(SkipReason.EVALUATION_FAILED), on_record, cause)
+
+    def _deliveries(self, job: Job, event: JobEvent, judgement: _Judgement, snapshot: dict[str, Any]) -> list[Delivery]:
+        match judgement.evaluation:
+            case Recipients(addresses):
+                return [self._delivery(job, event, judgement, snapshot, recipient) for recipient in addresses]
+            case Skip() if not judgement.on_record:
+                return []
+            case Skip(reason):
+                return [self._delivery(job, event, judgement, snapshot, None, reason)]
+
+    def _delivery(
+        self,
+        job: Job,
+        event: JobEvent,
+        judgement: _Judgement,
+        snapshot: dict[str, Any],
+        recipient: str | None,
+        reason: SkipReason | None = None,
+    ) -> Delivery:
+        pending = reason is None
+        return Delivery(
+            delivery_id=uuid7(),
+            job_id=job.job_id,
+            run=job.run,
+            event=event.value,
+            channel=judgement.channel,
+            provider=judgement.provider,
+            recipient=recipient,
+            status=DeliveryStatus.PENDING if pending else DeliveryStatus.SKIPPED,
+            reason=reason,
+            snapshot=snapshot,
+            created_at=self._now,
+            next_attempt_at=self._now if pending else None,
+            finished_at=None if pending else self._now,
+        )
+
+
+def _declared_channels(job: Job) -> list[str]:
+    """The channels that the job declares; null is as good as left out."""
+    if not isinstance(job.notifications, dict):
+        return []
+    return [channel for channel, declared in job.notifications.items() if declared is not None]
+
+
+def _evaluated(provider: Provider, job: Job, event: JobEvent) -> Evaluation:
+    """The provider's answer, each recipient once; an empty list of recipients is nobody."""
+    evaluation = provider.evaluate(job, event)
+    if isinstance(evaluation, Skip):
+        return evaluation
+    addresses = tuple(dict.fromkeys(evaluation.addresses))
+    return Recipients(addresses) if addresses else Skip(SkipReason.NO_RECIPIENT)

@@ -1,0 +1,33 @@
+"""The lifecycle events that people and programs can be told about."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from perdure.models.lifecycle import JobStatus
+
+
+class JobEvent(Enum):
+    """What happened to a job, as its notifications name it (``"on": ["SUCCESS", "FAILURE"]``).
+
+    FAILURE is the end of the job, told once, never a single failed attempt.
+    """
+
+    SUCCESS = "SUCCESS"
+    FAILURE = "FAILURE"
+    CANCELLED = "CANCELLED"
+
+    @classmethod
+    def of(cls, status: JobStatus) -> JobEvent | None:
+        """The event emitted when a job reaches ``status``; None for a state that does not end it."""
+        return _EMITTED.get(status)
+
+
+_EMITTED = {
+    JobStatus.SUCCEEDED: JobEvent.SUCCESS,
+    JobStatus.FAILED: JobEvent.FAILURE,
+    JobStatus.CANCELLED: JobEvent.CANCELLED,
+}
+
+TOLD_BY_DEFAULT = frozenset({JobEvent.SUCCESS, JobEvent.FAILURE})
+"""What ``on`` means when it is left out; these leave a SKIPPED row even when nobody is to be told."""

@@ -1,0 +1,110 @@
+"""What a notification provider is, and the part of the judgement that all channels share.
+
+A provider serves one channel. It ``evaluate``s, purely and from the job's declaration alone, who is to be told; it
+``send``s one rendered message and always answers with an ``Attempt``, whatever happens on the way. It never retries,
+never raises (but for cancellation), and never logs or returns a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+
+from perdure.core.notifications.events import TOLD_BY_DEFAULT, JobEvent
+from perdure.models.delivery import Attempt, DeliveryPolicy, SkipReason
+from perdure.models.job import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """Whom to tell, at least one; each becomes a delivery of its own."""
+
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Nobody is told, for ``reason``."""
+
+    reason: SkipReason
+
+
+Evaluation = Recipients | Skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One rendered, validated message to one recipient. ``html`` is None for channels without it."""
+
+    delivery_id: UUID
+    job_id: UUID
+    job_type: str
+    event: JobEvent
+    recipient: str
+    subject: str
+    text: str
+    html: str | None
+
+
+class ChannelOptions(BaseModel):
+    """The options of every channel: all optional, null is as good as left out, unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: StrictBool | None = Field(None, description="false keeps the declaration but tells nobody; default true")
+    on: list[JobEvent] | None = Field(None, description='events to tell of; default ["SUCCESS", "FAILURE"]')
+
+    def selects(self, event: JobEvent) -> bool:
+        return event in (TOLD_BY_DEFAULT if self.on is None else self.on)
+
+
+class Provider(Protocol):
+    """One way to tell somebody. Built in: ``BUILTIN`` in the registry; from outside: entry points."""
+
+    channel: ClassVar[str]
+    """The key under ``notifications`` that this provider serves, e.g. ``email``."""
+    options: ClassVar[type[ChannelOptions]]
+
+    @property
+    def name(self) -> str:
+        """How deliveries name it, e.g. ``mailtrap``."""
+        ...
+
+    @property
+    def policy(self) -> DeliveryPolicy: ...
+
+    def evaluate(self, job: Job, event: JobEvent) -> Evaluation:
+        """Who is to be told of ``event``. Pure: reads the job's declaration and nothing else."""
+        ...
+
+    def missing_settings(self) -> Sequence[str]:
+        """The environment variables that must be set before ``send`` can work; empty when configured."""
+        ...
+
+    async def send(self, message: Message) -> Attempt:
+        """Tells ``message.recipient``, within the policy's deadline. Never raises, except when cancelled."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+Options = TypeVar("Options", bound=ChannelOptions)
+
+
+def declared_options(job: Job, channel: str, model: type[Options]) -> Options | None:
+    """The options that ``job`` declares for ``channel``, or None where it declares none (absent or null)."""
+    declared = (job.notifications or {}).get(channel)
+    return None if declared is None else model.model_validate(declared)
+
+
+def judge(options: ChannelOptions, event: JobEvent) -> Skip | None:
+    """The conditions that every channel shares: enabled, and the event selected."""
+    if options.enabled is False:
+        return Skip(SkipReason.CHANNEL_DISABLED)
+    if not options.selects(event):
+        return Skip(SkipReason.EVENT_NOT_SELECTED)
+    return None

@@ -1,0 +1,126 @@
+"""Mails through Mailtrap: its sandbox by default, where nothing reaches a real inbox; its production on request.
+
+The mail is built with the official SDK's own models, so that the wire format stays the vendor's; our own transport
+carries it, because the SDK's has no total deadline and follows redirects (docs/decisions/0005-mailtrap-transport.md).
+A test compares the two on the wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from perdure.core.notifications.events import JobEvent
+from perdure.core.notifications.providers.base import (
+    ChannelOptions,
+    Evaluation,
+    Message,
+    Recipients,
+    Skip,
+    declared_options,
+    judge,
+)
+from perdure.core.notifications.providers.http_send import HttpSender
+from perdure.core.notifications.providers.mailtrap_answer import judge_answer
+from perdure.core.notifications.providers.mailtrap_configuration import MailtrapConfiguration
+from perdure.models.delivery import Attempt, DeliveryPolicy, SkipReason, Verdict
+from perdure.models.job import Job
+from perdure.schemas.addresses import check_address
+
+__all__ = ["EmailOptions", "MailtrapConfiguration", "MailtrapEmailProvider"]
+
+
+class EmailOptions(ChannelOptions):
+    """A mail to ``context.email``."""
+
+
+class MailtrapEmailProvider:
+    """The channel ``email``: one mail to the address in the job's context."""
+
+    channel: ClassVar[str] = "email"
+    options: ClassVar[type[ChannelOptions]] = EmailOptions
+
+    def __init__(self, configuration: MailtrapConfiguration, sender: HttpSender | None = None) -> None:
+        self._configuration = configuration
+        self._sender = sender or HttpSender(configuration.deadline_seconds)
+
+    @property
+    def name(self) -> str:
+        label = self._configuration.label
+        return "mailtrap" if label is None else f"mailtrap ({label})"
+
+    @property
+    def policy(self) -> DeliveryPolicy:
+        return self._configuration.policy
+
+    def evaluate(self, job: Job, event: JobEvent) -> Evaluation:
+        options = declared_options(job, self.channel, EmailOptions)
+        if options is None:
+            return Skip(SkipReason.CHANNEL_DISABLED)
+        return judge(options, event) or _recipient(job.context)
+
+    def missing_settings(self) -> Sequence[str]:
+        return self._configuration.missing
+
+    async def send(self, message: Message) -> Attempt:
+        key = self._configuration.key
+        missing = self._configuration.missing
+        if key is None or missing:
+            return Attempt(
+                verdict=Verdict.MISCONFIGURED, error_type="not_configured", message=f"set {', '.join(missing)}"
+            )
+        try:
+            body = await self._body(message)
+        except Exception as error:  # noqa: BLE001 (one mail that cannot be built must not raise into the notifier)
+            return _unbuildable(error)
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", "Accept": "application/json"}
+        answer = await self._sender.post(self._configuration.send_url, headers, body)
+        return judge_answer(answer, secrets=(key,))
+
+    async def aclose(self) -> None:
+        await self._sender.aclose()
+
+    async def _body(self, message: Message) -> bytes:
+        """The request's body, byte for byte as the SDK would write it."""
+        mail = self._mail(await _sdk(), message)
+        return json.dumps(mail.api_data, allow_nan=False).encode()
+
+    def _mail(self, sdk: Any, message: Message) -> Any:
+        return sdk.Mail(
+            sender=sdk.Address(email=self._configuration.from_email, name=self._configuration.from_name),
+            to=[sdk.Address(email=message.recipient)],
+            subject=message.subject,
+            text=message.text or None,
+            html=message.html or None,
+            category=f"job.{message.event.value.lower()}",
+            headers={"X-Delivery-Id": str(message.delivery_id), "Auto-Submitted": "auto-generated"},
+            custom_variables={"delivery_id": str(message.delivery_id), "job_id": str(message.job_id)},
+        )
+
+
+async def _sdk() -> Any:
+    """The SDK, imported at the first mail and in a thread: it takes half a second. (It has no type hints.)"""
+    return await asyncio.to_thread(importlib.import_module, "mailtrap")
+
+
+def _recipient(context: Any) -> Evaluation:
+    email = context.get("email") if isinstance(context, dict) else None
+    if email is None:
+        return Skip(SkipReason.NO_RECIPIENT)
+    if not isinstance(email, str):
+        return Skip(SkipReason.INVALID_RECIPIENT)
+    try:
+        return Recipients((check_address(email),))
+    except ValueError:
+        return Skip(SkipReason.INVALID_RECIPIENT)
+
+
+def _unbuildable(error: Exception) -> Attempt:
+    return Attempt(
+        verdict=Verdict.PERMANENT,
+        error_type="invalid_message",
+        message=f"the mail could not be built ({type(error).__name__})",
+    )

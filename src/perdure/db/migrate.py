@@ -1,0 +1,86 @@
+"""Brings the schema to the code's version, or says that it is not.
+
+The embedded database upgrades itself; a database given by URL is upgraded by ``perdure db upgrade``, when its owner
+says so. Code may run on a newer schema than its own, until a migration that takes something away raises the
+``minimum_code_version`` stored with it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from perdure.db.base import SCHEMA
+from perdure.db.session import Database
+from perdure.errors import SchemaOutdated, SchemaTooNew
+
+CODE_VERSION = 1
+"""Compared with the schema's ``minimum_code_version``; raised with every migration."""
+
+_ADVISORY_LOCK = 0x70657264757265  # "perdure": one process migrates at a time
+
+
+async def upgrade(database: Database) -> list[str]:
+    """Applies what is missing, in one transaction, and returns the revisions applied. Safe to run concurrently."""
+    async with database.transaction() as connection:
+        await connection.execute(text("SET LOCAL statement_timeout = 0"))
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+        return await connection.run_sync(_upgrade)
+
+
+async def check(database: Database) -> None:
+    """Raises unless this code can work on the schema as it is."""
+    async with database.snapshot() as connection:
+        missing, minimum = await connection.run_sync(_inspect)
+    if missing:
+        raise SchemaOutdated(
+            f"The database lacks {len(missing)} migration(s) of this version of Perdure ({', '.join(missing)}). "
+            "Run `perdure db upgrade` with the same PERDURE_DATABASE_URL, then start again."
+        )
+    if minimum > CODE_VERSION:
+        raise SchemaTooNew(
+            "The database was upgraded by a newer version of Perdure that this one cannot work beside. "
+            "Install the newer version here."
+        )
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _current(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA}).get_current_revision()
+
+
+def _missing(connection: Connection) -> list[str]:
+    """Revisions of ours that the database lacks, oldest first; none when it is ahead of us."""
+    scripts = ScriptDirectory.from_config(_config(connection))
+    current = _current(connection)
+    known = [script.revision for script in scripts.walk_revisions()][::-1]
+    if current is not None and current not in known:
+        return []
+    return known if current is None else known[known.index(current) + 1 :]
+
+
+def _upgrade(connection: Connection) -> list[str]:
+    connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+    missing = _missing(connection)
+    if missing:
+        command.upgrade(_config(connection), "head")
+    return missing
+
+
+def _inspect(connection: Connection) -> tuple[list[str], int]:
+    missing = _missing(connection)
+    if missing:
+        return missing, 0
+    minimum = connection.execute(text("SELECT minimum_code_version FROM perdure.schema_version"))
+    return [], minimum.scalar_one()

@@ -1,0 +1,22 @@
+"""The tables, one module each. Importing this room registers them all on ``Base.metadata``."""
+
+from perdure.db.models.delivery import DeliveryAttemptRow, DeliveryRow
+from perdure.db.models.event import JobEventRow
+from perdure.db.models.file import FileRow
+from perdure.db.models.inbox import InboxMessageRow
+from perdure.db.models.job import JobRow
+from perdure.db.models.job_type import JobTypeRow
+from perdure.db.models.schema_version import SchemaVersionRow
+from perdure.db.models.worker import WorkerRow
+
+__all__ = [
+    "DeliveryAttemptRow",
+    "DeliveryRow",
+    "FileRow",
+    "InboxMessageRow",
+    "JobEventRow",
+    "JobRow",
+    "JobTypeRow",
+    "SchemaVersionRow",
+    "WorkerRow",
+]

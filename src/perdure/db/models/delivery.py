@@ -1,0 +1,82 @@
+"""The tables of tellings: ``deliveries``, and ``delivery_attempts`` with a row for every try.
+
+Written in the transaction of the job's transition. One delivery per job run, event, channel and recipient: the
+unique index says so, counting a missing recipient as a value; a resend is a further row that names the first.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from perdure.db.base import Base, Json, Timestamp, UuidType
+from perdure.models.delivery import DeliveryStatus
+
+_STATUSES = ", ".join(f"'{status.value}'" for status in DeliveryStatus)
+
+
+class DeliveryRow(Base):
+    __tablename__ = "deliveries"
+
+    delivery_id: Mapped[UUID] = mapped_column(UuidType, primary_key=True)
+    job_id: Mapped[UUID] = mapped_column(UuidType)
+    run: Mapped[int] = mapped_column(Integer)
+    event: Mapped[str] = mapped_column(Text)
+    channel: Mapped[str] = mapped_column(Text)
+    provider: Mapped[str] = mapped_column(Text)
+    recipient: Mapped[str | None] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(Text)
+    attempts: Mapped[int] = mapped_column(Integer)
+    fence: Mapped[int] = mapped_column(BigInteger)
+    next_attempt_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    """When the next try is due; while SENDING, when the lease of the present one ends."""
+    provider_message_id: Mapped[str | None] = mapped_column(Text)
+    snapshot: Mapped[dict[str, Any]] = mapped_column(Json, nullable=False)
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+    finished_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    resend_of: Mapped[UUID | None] = mapped_column(UuidType)
+
+    __table_args__ = (
+        CheckConstraint(f"status IN ({_STATUSES})", name="status"),
+        CheckConstraint(
+            "(status IN ('PENDING', 'SENDING', 'RETRYING')) = (next_attempt_at IS NOT NULL)", name="live_has_due_time"
+        ),
+        CheckConstraint("(status IN ('PENDING', 'SENDING', 'RETRYING')) = (finished_at IS NULL)", name="final_has_end"),
+        CheckConstraint("status NOT IN ('SKIPPED', 'FAILED') OR reason IS NOT NULL", name="silence_has_reason"),
+        Index(
+            "deliveries_once",
+            "job_id",
+            "run",
+            "event",
+            "channel",
+            text("coalesce(recipient, '')"),
+            unique=True,
+            postgresql_where=text("resend_of IS NULL"),
+        ),
+        Index(
+            "deliveries_due",
+            "next_attempt_at",
+            postgresql_where=text("status IN ('PENDING', 'SENDING', 'RETRYING')"),
+        ),
+    )
+
+
+class DeliveryAttemptRow(Base):
+    __tablename__ = "delivery_attempts"
+
+    delivery_id: Mapped[UUID] = mapped_column(UuidType, primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(Timestamp)
+    duration_ms: Mapped[int] = mapped_column(Integer)
+    provider: Mapped[str] = mapped_column(Text)
+    verdict: Mapped[str] = mapped_column(Text)
+    status_code: Mapped[int | None] = mapped_column(Integer)
+    error_type: Mapped[str | None] = mapped_column(Text)
+    message: Mapped[str | None] = mapped_column(Text)
+    provider_message_id: Mapped[str | None] = mapped_column(Text)
+    response_excerpt: Mapped[str | None] = mapped_column(Text)

@@ -1,0 +1,65 @@
+"""The ``jobs`` table: the one aggregate root. No foreign key leaves or enters it.
+
+One table with small partial indexes over what is ready, due and running; finished rows are in none of them
+(docs/decisions/0003-one-jobs-table.md). The invariants are CHECKs: a state and its timestamps cannot disagree.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Double, Index, Integer, SmallInteger, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from perdure.db.base import Base, Json, Timestamp, UuidType
+from perdure.models.lifecycle import BECOMES_DUE, FINAL, JobStatus
+
+
+def quoted(statuses: frozenset[JobStatus] | type[JobStatus]) -> str:
+    """The states as a SQL list, in the order of the lifecycle."""
+    return ", ".join(f"'{status.value}'" for status in JobStatus if status in statuses)
+
+
+class JobRow(Base):
+    __tablename__ = "jobs"
+
+    job_id: Mapped[UUID] = mapped_column(UuidType, primary_key=True)
+    job_type: Mapped[str] = mapped_column(Text)
+    queue: Mapped[str] = mapped_column(Text)
+    rank: Mapped[int] = mapped_column(SmallInteger)
+    """Minus the priority: the claim reads its index upwards."""
+    status: Mapped[str] = mapped_column(Text)
+    run: Mapped[int] = mapped_column(Integer)
+    attempt: Mapped[int] = mapped_column(Integer)
+    max_attempts: Mapped[int] = mapped_column(Integer)
+    fence: Mapped[int] = mapped_column(BigInteger)
+    worker_id: Mapped[UUID | None] = mapped_column(UuidType)
+    timeout_seconds: Mapped[float] = mapped_column(Double)
+    retry_base_seconds: Mapped[float] = mapped_column(Double)
+    retry_max_seconds: Mapped[float] = mapped_column(Double)
+    run_at: Mapped[datetime] = mapped_column(Timestamp)
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+    started_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    finished_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    payload: Mapped[Any] = mapped_column(Json, nullable=False)
+    context: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    notifications: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    tags: Mapped[list[str]] = mapped_column(Json, nullable=False)
+    progress: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    result: Mapped[Any] = mapped_column(Json, nullable=True)
+    error: Mapped[dict[str, Any] | None] = mapped_column(Json)
+
+    __table_args__ = (
+        CheckConstraint(f"status IN ({quoted(JobStatus)})", name="status"),
+        CheckConstraint("(status = 'RUNNING') = (worker_id IS NOT NULL)", name="running_has_worker"),
+        CheckConstraint("status <> 'RUNNING' OR started_at IS NOT NULL", name="running_has_start"),
+        CheckConstraint(f"(status IN ({quoted(FINAL)})) = (finished_at IS NOT NULL)", name="final_has_end"),
+        CheckConstraint("attempt BETWEEN 0 AND max_attempts", name="attempts"),
+        CheckConstraint("rank BETWEEN -100 AND 100", name="rank"),
+        Index("jobs_ready", "queue", "rank", "run_at", "job_id", postgresql_where=text("status = 'QUEUED'")),
+        Index("jobs_due", "run_at", postgresql_where=text(f"status IN ({quoted(BECOMES_DUE)})")),
+        Index("jobs_running", "worker_id", postgresql_where=text("status = 'RUNNING'")),
+    )

@@ -1,0 +1,108 @@
+"""The way to the database: one engine a process, and the only commit in the house.
+
+``transaction()`` is a unit of work: what happens inside is committed together when the block ends, or not at all.
+A database that cannot be reached is ``Unavailable``, wherever it shows: routes answer 503, loops try again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import orjson
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from perdure.clock import DatabaseClock
+from perdure.db.url import DatabaseUrl
+from perdure.errors import Unavailable
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+STATEMENT_TIMEOUT_MS = 30_000
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000
+"""A transaction of ours that hangs must not hold its locks, nor the horizon of vacuum, for long."""
+
+
+def dump_json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+class Database:
+    """One process's connections to PostgreSQL, and the database's clock."""
+
+    def __init__(self, url: DatabaseUrl, *, pool_size: int = 5) -> None:
+        self.url = url
+        self.clock = DatabaseClock()
+        self.engine: AsyncEngine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self._connect,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            json_serializer=dump_json,
+            json_deserializer=orjson.loads,
+        )
+
+    async def _connect(self) -> Any:
+        return await asyncpg.connect(
+            self.url.asyncpg,
+            timeout=CONNECT_TIMEOUT_SECONDS,
+            server_settings={
+                "application_name": "perdure",
+                "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+                "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
+                "timezone": "UTC",
+            },
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A unit of work: committed when the block ends, rolled back when it raises."""
+        async with _unavailable_when_lost():
+            connection = await self.engine.connect()
+            try:
+                yield connection
+                await connection.commit()
+            finally:
+                await connection.close()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """A connection to read from; nothing is committed."""
+        async with _unavailable_when_lost(), self.engine.connect() as connection:
+            yield connection
+
+    async def read_clock(self) -> None:
+        """Measures how the database's clock stands; half the round trip is taken as the reading's age."""
+        async with self.snapshot() as connection:
+            started = time.monotonic()
+            reading = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+            self.clock.set(reading, (started + time.monotonic()) / 2)
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+@asynccontextmanager
+async def _unavailable_when_lost() -> AsyncIterator[None]:
+    try:
+        yield
+    except (OSError, PoolTimeout) as error:
+        raise Unavailable("The database cannot be reached just now; try again.") from error
+    except DBAPIError as error:
+        if not connection_was_lost(error):
+            raise
+        raise Unavailable("The connection to the database was lost; try again.") from error
+
+
+def connection_was_lost(error: DBAPIError) -> bool:
+    """Whether the server went away, refused us for now, or shut down: classes 08, 53 and 57P of SQLSTATE."""
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    if sqlstate is None:
+        return error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
+    return error.connection_invalidated or sqlstate.startswith(("08", "53", "57P"))

@@ -1,0 +1,56 @@
+"""The one place that understands database URLs.
+
+Taken as people write them: ``postgres://`` or ``postgresql://`` (with or without a SQLAlchemy driver), a host or
+``?host=/socket/directory``, ``?sslmode=`` and the other parameters of libpq that asyncpg knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from perdure.errors import ConfigurationError
+
+_SCHEMES = frozenset({"postgres", "postgresql", "postgresql+asyncpg", "postgresql+psycopg", "postgresql+psycopg2"})
+_CLIENT_PARAMETERS = (
+    "channel_binding",
+    "connect_timeout",
+    "fallback_application_name",
+    "gssencmode",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "tcp_user_timeout",
+)
+"""Options of libpq, common in the URLs that hosts hand out; asyncpg would send them as server settings."""
+_FORM = "postgresql://user:password@host:5432/database"
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUrl:
+    """A database as the driver takes it (``asyncpg``, a DSN), and as it may be ``shown``: without its password."""
+
+    asyncpg: str
+    shown: str
+
+    @classmethod
+    def parse(cls, text: str) -> DatabaseUrl:
+        """Raises ``ConfigurationError``, without the URL in it, when the text is none of a PostgreSQL database."""
+        try:
+            url = make_url(text.strip())
+        except (ArgumentError, ValueError):
+            raise ConfigurationError(f"The database URL cannot be read. It looks like {_FORM}.") from None
+        if url.drivername not in _SCHEMES:
+            raise ConfigurationError(
+                f"Perdure needs PostgreSQL 15 or newer; the database URL begins with {url.drivername}://. "
+                f"It looks like {_FORM}."
+            )
+        if not url.database:
+            raise ConfigurationError(f"The database URL names no database. It looks like {_FORM}.")
+        plain = url.set(drivername="postgresql").difference_update_query(_CLIENT_PARAMETERS)
+        return cls(
+            asyncpg=plain.render_as_string(hide_password=False), shown=plain.render_as_string(hide_password=True)
+        )

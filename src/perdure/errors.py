@@ -1,0 +1,114 @@
+"""Every error Perdure raises on purpose, in one tree.
+
+```
+PerdureError
+├── InvalidInput                 what was sent cannot be accepted; nothing was stored
+│   ├── MalformedJSON            the body is not JSON that can be kept exactly
+│   ├── ValidationFailed         well-formed, but some fields are wrong (``problems`` lists each)
+│   ├── UnknownJobType           no worker ever published this job type
+│   ├── InvalidCursor            a list cursor that this server did not make
+│   ├── BodyTooLarge             more bytes than the limit allows
+│   └── UnsupportedMediaType     the body is not sent as JSON
+├── NotFound                     no such job, file or delivery
+├── Conflict                     the state of the thing forbids the request
+├── Unavailable                  the database or the file store cannot be reached just now
+└── ConfigurationError           the set-up is wrong; the message says what to mend
+    ├── SchemaOutdated           the database needs ``perdure db upgrade``
+    ├── SchemaTooNew             this code is older than the database allows
+    └── EmbeddedServerError      the bundled PostgreSQL could not be started
+```
+
+The message of each says what to do next and never repeats a secret, an address or the value sent.
+``code`` is stable: programs may match on it. HTTP status codes are decided in ``routes/problems.py`` alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One field that is wrong: where it stands (``context.email``), what is wrong, and a stable code."""
+
+    field: str
+    message: str
+    code: str
+
+
+class PerdureError(Exception):
+    """The root: ``detail`` is written for a person, ``code`` for a program."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def extensions(self) -> dict[str, Any]:
+        """Further members of the problem document (RFC 9457, section 3.2)."""
+        return {}
+
+
+class InvalidInput(PerdureError):
+    code = "invalid_input"
+
+
+class MalformedJSON(InvalidInput):
+    code = "malformed_json"
+
+
+class ValidationFailed(InvalidInput):
+    code = "validation_failed"
+
+    def __init__(self, problems: list[FieldProblem]) -> None:
+        super().__init__("; ".join(f"{problem.field}: {problem.message}" for problem in problems))
+        self.problems = problems
+
+    def extensions(self) -> dict[str, Any]:
+        return {"errors": [asdict(problem) for problem in self.problems]}
+
+
+class UnknownJobType(InvalidInput):
+    code = "unknown_job_type"
+
+
+class InvalidCursor(InvalidInput):
+    code = "invalid_cursor"
+
+
+class BodyTooLarge(InvalidInput):
+    code = "body_too_large"
+
+
+class UnsupportedMediaType(InvalidInput):
+    code = "unsupported_media_type"
+
+
+class NotFound(PerdureError):
+    code = "not_found"
+
+
+class Conflict(PerdureError):
+    code = "conflict"
+
+
+class Unavailable(PerdureError):
+    code = "unavailable"
+
+
+class ConfigurationError(PerdureError):
+    code = "configuration_error"
+
+
+class SchemaOutdated(ConfigurationError):
+    code = "schema_outdated"
+
+
+class SchemaTooNew(ConfigurationError):
+    code = "schema_too_new"
+
+
+class EmbeddedServerError(ConfigurationError):
+    code = "embedded_server_error"

@@ -1,0 +1,181 @@
+"""A delivery: one telling of one recipient about one event of one run of a job, and what each try makes of it.
+
+The same idea as a job, once more: claim -> act -> conclude -> save. A provider acts and answers with an ``Attempt``;
+``Delivery.conclude`` decides what follows. Nothing here can reach the job.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, assert_never
+from uuid import UUID
+
+from perdure.models.retry import jitter_factor
+
+MAX_RETRY_AFTER_SECONDS = 3600.0
+"""A provider's ``Retry-After`` is honoured up to an hour, as Svix does."""
+
+
+class DeliveryStatus(StrEnum):
+    PENDING = "PENDING"
+    """Written with the job's transition; no try yet."""
+    SENDING = "SENDING"
+    """A notifier holds it, under a lease, and is calling the provider."""
+    RETRYING = "RETRYING"
+    """A try failed; the next is due at ``next_attempt_at``."""
+    SENT = "SENT"
+    """The provider took it."""
+    FAILED = "FAILED"
+    SKIPPED = "SKIPPED"
+    """Nobody was to be told, for ``reason``; kept, so that the silence explains itself."""
+
+
+class SkipReason(StrEnum):
+    """Why a declared channel is not used (``reason`` of a SKIPPED delivery)."""
+
+    CHANNEL_DISABLED = "channel_disabled"
+    EVENT_NOT_SELECTED = "event_not_selected"
+    NO_RECIPIENT = "no_recipient"
+    INVALID_RECIPIENT = "invalid_recipient"
+    PROVIDER_NOT_CONFIGURED = "provider_not_configured"
+    INVALID_DECLARATION = "invalid_declaration"
+    """The stored declaration no longer fits the channel's options: it is older than the code."""
+    EVALUATION_FAILED = "evaluation_failed"
+    """The provider stumbled over the declaration; the intent's log line names the cause."""
+
+
+class FailureReason(StrEnum):
+    """Why a delivery was given up (``reason`` of a FAILED delivery)."""
+
+    PERMANENT = "permanent"
+    """The provider refused it, and would again."""
+    EXHAUSTED = "exhausted"
+    """Every try of the policy was used."""
+    EXPIRED = "expired"
+    """Too old to be worth telling."""
+    RENDERING_FAILED = "rendering_failed"
+
+
+class Verdict(StrEnum):
+    """What one call of a provider came to."""
+
+    ACCEPTED = "accepted"
+    TRANSIENT = "transient"
+    """It failed, and surely nothing was sent: safe to try again."""
+    AMBIGUOUS = "ambiguous"
+    """The request left us and no answer came: it may have been sent."""
+    MISCONFIGURED = "misconfigured"
+    """The provider refuses us (key, sender, inbox), not this message."""
+    PERMANENT = "permanent"
+    """The provider refuses this message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One call of a provider, as it will be kept. Texts are bounded and hold no secret and no address.
+
+    ``message`` is at most 500 characters, ``response_excerpt`` at most 512; ``retry_after_seconds`` is what the
+    provider asked for.
+    """
+
+    verdict: Verdict
+    status_code: int | None = None
+    error_type: str | None = None
+    message: str | None = None
+    retry_after_seconds: float | None = None
+    provider_message_id: str | None = None
+    response_excerpt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPolicy:
+    """When to try again and when to give up, in seconds.
+
+    ``delays_seconds[n]`` is waited after failed try ``n + 1``, so there are ``len(delays_seconds) + 1`` tries; each
+    try is cut at ``deadline_seconds``, and none starts later than ``max_age_seconds`` after the event.
+    """
+
+    delays_seconds: tuple[float, ...]
+    max_age_seconds: float
+    deadline_seconds: float
+
+    @property
+    def max_attempts(self) -> int:
+        return len(self.delays_seconds) + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One telling, as it stands. ``recipient`` is whole here and masked wherever it is shown.
+
+    ``snapshot`` is the job as the event found it (JSON, excerpts only): a later run of the job, or its removal,
+    does not change what this delivery tells.
+    """
+
+    delivery_id: UUID
+    job_id: UUID
+    run: int
+    event: str
+    channel: str
+    provider: str
+    recipient: str | None
+    status: DeliveryStatus
+    snapshot: dict[str, Any]
+    created_at: datetime
+    next_attempt_at: datetime | None
+    reason: str | None = None
+    attempts: int = 0
+    fence: int = 0
+    provider_message_id: str | None = None
+    finished_at: datetime | None = None
+    resend_of: UUID | None = None
+
+    def conclude(self, attempt: Attempt, now: datetime, policy: DeliveryPolicy) -> Delivery:
+        """What a finished try (already counted in ``attempts``) makes of the delivery."""
+        match attempt.verdict:
+            case Verdict.ACCEPTED:
+                return self._finish(DeliveryStatus.SENT, None, now, attempt.provider_message_id)
+            case Verdict.PERMANENT:
+                return self._finish(DeliveryStatus.FAILED, FailureReason.PERMANENT, now)
+            case Verdict.TRANSIENT | Verdict.AMBIGUOUS | Verdict.MISCONFIGURED:
+                return self._try_again(attempt, now, policy)
+            case _:  # pragma: no cover
+                assert_never(attempt.verdict)
+
+    def skip(self, reason: SkipReason, now: datetime) -> Delivery:
+        """Ends a claimed delivery without a try: nothing was sent, so the claim does not count as one."""
+        return replace(self._finish(DeliveryStatus.SKIPPED, reason, now), attempts=self.attempts - 1)
+
+    def overdue(self, now: datetime, policy: DeliveryPolicy) -> FailureReason | None:
+        """Why a claimed delivery must not be tried any more; None while it may."""
+        if self.attempts > policy.max_attempts:
+            return FailureReason.EXHAUSTED
+        too_old = now > self.created_at + timedelta(seconds=policy.max_age_seconds)
+        return FailureReason.EXPIRED if too_old else None
+
+    def fail(self, reason: FailureReason, now: datetime) -> Delivery:
+        return self._finish(DeliveryStatus.FAILED, reason, now)
+
+    def _try_again(self, attempt: Attempt, now: datetime, policy: DeliveryPolicy) -> Delivery:
+        if self.attempts >= policy.max_attempts:
+            return self.fail(FailureReason.EXHAUSTED, now)
+        delay = policy.delays_seconds[self.attempts - 1] * jitter_factor(self.delivery_id, self.attempts)
+        delay = max(delay, min(attempt.retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS))
+        due = now + timedelta(seconds=delay)
+        if due > self.created_at + timedelta(seconds=policy.max_age_seconds):
+            return self.fail(FailureReason.EXPIRED, now)
+        return replace(self, status=DeliveryStatus.RETRYING, next_attempt_at=due)
+
+    def _finish(
+        self, status: DeliveryStatus, reason: str | None, now: datetime, provider_message_id: str | None = None
+    ) -> Delivery:
+        return replace(
+            self,
+            status=status,
+            reason=reason,
+            finished_at=now,
+            next_attempt_at=None,
+            provider_message_id=provider_message_id,
+        )

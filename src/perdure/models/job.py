@@ -1,0 +1,170 @@
+"""The job: the one aggregate of the platform, and the rules of its life.
+
+A ``Job`` is an immutable value. What happens to it makes a ``Transition``: the job as it is afterwards, what the
+timeline calls the step, and the fence under which it may be written. The repository writes a transition only if the
+job is still in the state, and under the fence, that the transition started from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+from uuid import UUID
+
+from perdure.models.lifecycle import FINAL, TRANSITIONS, WAITING, JobStatus, TimelineEvent
+from perdure.models.outcome import (
+    Cancelled,
+    ErrorReason,
+    Failed,
+    JobError,
+    Outcome,
+    Released,
+    Snoozed,
+    Succeeded,
+)
+from perdure.models.retry import RetryPolicy
+
+_NO_SECOND_CHANCE = frozenset({ErrorReason.NOT_RETRYABLE, ErrorReason.EXPIRED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as it stands.
+
+    ``context`` and ``notifications`` are kept as sent and mean nothing here. ``fence`` counts the claims: whoever
+    holds the current number may write, nobody else. ``run`` counts from 1, ``attempt`` from 1 once running, and
+    starts again in each run. Times are aware UTC datetimes by the database's clock.
+    """
+
+    job_id: UUID
+    job_type: str
+    payload: Any
+    queue: str
+    priority: int
+    status: JobStatus
+    run_at: datetime
+    max_attempts: int
+    timeout_seconds: float
+    retry: RetryPolicy
+    created_at: datetime
+    context: dict[str, Any] | None = None
+    notifications: dict[str, Any] | None = None
+    tags: tuple[str, ...] = ()
+    run: int = 1
+    attempt: int = 0
+    fence: int = 0
+    worker_id: UUID | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    progress: dict[str, Any] | None = None
+    result: Any = None
+    error: JobError | None = None
+
+    @classmethod
+    def submit(cls, *, job_id: UUID, run_at: datetime | None, now: datetime, **declared: Any) -> Job:
+        """A new job: ready at once, or SCHEDULED when ``run_at`` lies ahead of ``now``."""
+        due = run_at is None or run_at <= now
+        return cls(
+            job_id=job_id,
+            status=JobStatus.QUEUED if due else JobStatus.SCHEDULED,
+            run_at=now if run_at is None else run_at,
+            created_at=now,
+            **declared,
+        )
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.status in WAITING
+
+    def conclude(self, outcome: Outcome, now: datetime) -> Transition:  # noqa: PLR0911 (an arm per outcome)
+        """What the end of the running attempt makes of the job.
+
+        A job that somebody wants cancelled does not wait for another attempt: whatever would put it back ends it.
+        """
+        now = now if self.started_at is None else max(now, self.started_at)  # two readings of a clock may cross
+        match outcome:
+            case Succeeded(result):
+                return self._finish(JobStatus.SUCCEEDED, now, result=result, error=None)
+            case Failed(error) if self._may_retry(error) and self.cancel_requested_at is not None:
+                return self._finish(JobStatus.CANCELLED, now, error=error)
+            case Snoozed() | Released() if self.cancel_requested_at is not None:
+                return self._finish(JobStatus.CANCELLED, now)
+            case Failed(error) if self._may_retry(error):
+                delay = self.retry.delay_seconds(self.job_id, self.attempt)
+                return self._wait(JobStatus.RETRYING, now, delay, error=error)
+            case Failed(error):
+                return self._finish(JobStatus.FAILED, now, error=error)
+            case Snoozed(seconds):
+                return self._wait(JobStatus.SCHEDULED, now, seconds, attempt=self.attempt - 1)
+            case Released():
+                return self._to(JobStatus.QUEUED, now, attempt=self.attempt - 1, started_at=None)
+            case Cancelled():
+                return self._finish(JobStatus.CANCELLED, now)
+            case _:  # pragma: no cover
+                assert_never(outcome)
+
+    def cancel(self, now: datetime) -> Transition:
+        """Cancels a waiting job at once. A running one is asked to stop instead, by its worker."""
+        return self._finish(JobStatus.CANCELLED, now)
+
+    def restart(self, now: datetime) -> Transition:
+        """Opens a new run of a finished job: attempts count from the start, and what the last run left is cleared."""
+        return self._to(
+            JobStatus.QUEUED,
+            now,
+            run=self.run + 1,
+            attempt=0,
+            run_at=now,
+            started_at=None,
+            finished_at=None,
+            cancel_requested_at=None,
+            progress=None,
+            result=None,
+            error=None,
+        )
+
+    def _may_retry(self, error: JobError) -> bool:
+        return self.attempt < self.max_attempts and error.reason not in _NO_SECOND_CHANCE
+
+    def _finish(self, status: JobStatus, now: datetime, **changes: Any) -> Transition:
+        return self._to(status, now, finished_at=now, **changes)
+
+    def _wait(self, status: JobStatus, now: datetime, seconds: float, **changes: Any) -> Transition:
+        return self._to(status, now, run_at=now + timedelta(seconds=seconds), **changes)
+
+    def _to(self, status: JobStatus, now: datetime, **changes: Any) -> Transition:
+        event = TRANSITIONS[self.status, status]
+        after = replace(self, status=status, worker_id=None, **changes)
+        return Transition(before=self, job=after, event=event, at=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One recorded step of a job: valid only while the stored job is still as ``before`` says (state and fence)."""
+
+    before: Job
+    job: Job
+    event: TimelineEvent
+    at: datetime
+    data: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", _timeline_data(self.before, self.job, self.event))
+
+
+def _timeline_data(before: Job, after: Job, event: TimelineEvent) -> dict[str, Any]:
+    """What the timeline keeps of a step besides its name: enough to tell each attempt's story afterwards."""
+    data: dict[str, Any] = {}
+    if before.worker_id is not None:
+        data["worker_id"] = str(before.worker_id)
+    if event in (TimelineEvent.RETRY, TimelineEvent.FAILURE) and after.error is not None:
+        data["error"] = {key: value for key, value in after.error.as_json().items() if key != "traceback"}
+    if event in (TimelineEvent.RETRY, TimelineEvent.SNOOZED):
+        data["run_at"] = after.run_at.isoformat()
+    return data

@@ -1,0 +1,140 @@
+"""What a processor is: a typed function with a name and its defaults, and what it can do while it runs.
+
+```python
+@processor("report.build", max_retries=5, timeout_seconds=60)
+async def build(payload: ReportRequest, ctx: JobContext) -> ReportResult: ...
+```
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from perdure.errors import ConfigurationError
+from perdure.models.retry import RetryPolicy
+
+DEFAULT_MAX_RETRIES = 3
+DEFAULT_TIMEOUT_SECONDS = 3600.0
+
+
+class NotRetryable(Exception):
+    """Raise it in a processor when trying again would not help: the job fails at once, with your message."""
+
+
+class Snooze(Exception):
+    """Raise it in a processor to be run again in ``seconds``; the attempt is not counted."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"run again in {seconds} s")
+        self.seconds = seconds
+
+
+class JobContext(Protocol):
+    """What a processor is given besides its payload. Every method may be called from a plain function's thread."""
+
+    @property
+    def job_id(self) -> UUID: ...
+
+    @property
+    def attempt(self) -> int:
+        """From 1."""
+        ...
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the attempt should stop: cancelled, timed out, or its lease was lost."""
+        ...
+
+    def progress(self, percent: float, message: str | None = None) -> None:
+        """Tells how far the work is (0 to 100). Kept with the job, at most about once a second."""
+        ...
+
+    def open_input(self, file_id: str) -> AbstractContextManager[BinaryIO]:
+        """Opens an uploaded file for reading. Raises ``NotRetryable`` when there is no such file."""
+        ...
+
+    def input_path(self, file_id: str) -> Path:
+        """Where an uploaded file lies, for engines that read files themselves. Raises like ``open_input``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Processor:
+    """A job type and the function that does its work. The schemas come from the function's annotations."""
+
+    job_type: str
+    function: Callable[..., Any]
+    max_retries: int
+    timeout_seconds: float
+    retry: RetryPolicy
+    description: str
+
+    @property
+    def is_async(self) -> bool:
+        return inspect.iscoroutinefunction(self.function)
+
+    @cached_property
+    def payload_type(self) -> TypeAdapter[Any]:
+        return TypeAdapter(self._annotation(self._parameters[0].name) if self._parameters else Any)
+
+    @cached_property
+    def result_type(self) -> TypeAdapter[Any]:
+        return TypeAdapter(self._annotation("return"))
+
+    @property
+    def takes_context(self) -> bool:
+        return len(self._parameters) > 1
+
+    @cached_property
+    def _parameters(self) -> list[inspect.Parameter]:
+        return list(inspect.signature(self.function).parameters.values())
+
+    def _annotation(self, name: str) -> Any:
+        return self._hints.get(name, Any)
+
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        return typing.get_type_hints(self.function, include_extras=True)
+
+
+def processor(
+    job_type: str,
+    *,
+    max_retries: int = DEFAULT_MAX_RETRIES,
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    retry: RetryPolicy | None = None,
+) -> Callable[[Callable[..., Any]], Processor]:
+    """Makes a function the processor of ``job_type``.
+
+    The function takes the payload, and if it likes a ``JobContext``; it may be async (runs in the event loop) or
+    plain (runs in a thread). Annotate the payload with a pydantic model to have it checked at submission; the return
+    value must be JSON, or a pydantic model. ``max_retries`` further attempts follow a failed one.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Processor:
+        parameters = inspect.signature(function).parameters
+        if not 1 <= len(parameters) <= 2:
+            raise ConfigurationError(
+                f"The processor of {job_type!r} must take (payload) or (payload, ctx); "
+                f"{function.__qualname__} takes {len(parameters)} parameters."
+            )
+        return Processor(
+            job_type=job_type,
+            function=function,
+            max_retries=max_retries,
+            timeout_seconds=timeout_seconds,
+            retry=retry or RetryPolicy(),
+            description=inspect.getdoc(function) or "",
+        )
+
+    return decorate

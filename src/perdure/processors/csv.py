@@ -1,0 +1,91 @@
+"""``csv.profile``: what is in a table, column by column, in bounded memory whatever its size."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from perdure.processors.base import JobContext, processor
+from perdure.processors.csv_input import as_utf8
+from perdure.processors.csv_profile import MAX_REJECTS, Dialect, measure
+from perdure.processors.duckdb_engine import opened_engine
+
+Quantile = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class ProfileRequest(BaseModel):
+    """A table to profile: an uploaded file of delimited text. What is left out is detected."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file: Annotated[str, Field(min_length=1, max_length=100, description="the id of an uploaded file (POST /v1/files)")]
+    delimiter: Annotated[str, Field(min_length=1, max_length=1, pattern=r"^[^\r\n\x00]$")] | None = None
+    encoding: Annotated[str, Field(min_length=1, max_length=40)] | None = None
+    has_header: bool | None = None
+    quantiles: Annotated[list[Quantile], Field(max_length=20)] = [0.25, 0.5, 0.75]
+
+
+class FileFacts(BaseModel):
+    size_bytes: int
+    encoding: str
+    delimiter: str
+    has_header: bool
+
+
+class ColumnProfile(BaseModel):
+    """One column. Numbers only have a mean, a (sample) standard deviation and quantiles."""
+
+    name: str
+    type: Annotated[str, Field(description="integer, number, boolean, date, timestamp, time, text or empty")]
+    nulls: int
+    null_fraction: float
+    distinct: int
+    distinct_is_approximate: bool = True
+    min: Any = Field(description="integers beyond 2^53 - 1 as text; text cut at 200 characters")
+    max: Any
+    mean: float | None
+    standard_deviation: float | None
+    quantiles: dict[str, Any] | None
+    quantiles_are_approximate: bool = True
+
+
+class ProfileResult(BaseModel):
+    file: FileFacts
+    rows: int
+    columns: list[ColumnProfile]
+    warnings: list[str]
+
+
+@processor("csv.profile")
+def profile(payload: ProfileRequest, ctx: JobContext) -> ProfileResult:
+    """Profiles a table: type, nulls, distinct values, smallest, largest, mean and quantiles of each column."""
+    file = ctx.input_path(payload.file)
+    with tempfile.TemporaryDirectory(prefix="perdure-csv-") as directory:
+        scratch = Path(directory)
+        ctx.progress(0, "reading")
+        table, encoding = as_utf8(file, payload.encoding, scratch)
+        with opened_engine(table, scratch) as connection:
+            dialect = Dialect.sniff(connection, str(table), delimiter=payload.delimiter, has_header=payload.has_header)
+            rows, columns, rejected = measure(connection, str(table), dialect, payload.quantiles, ctx)
+    ctx.progress(100, "done")
+    return ProfileResult(
+        file=FileFacts(
+            size_bytes=file.stat().st_size,
+            encoding=encoding,
+            delimiter=dialect.delimiter,
+            has_header=dialect.has_header,
+        ),
+        rows=rows,
+        columns=[ColumnProfile(**column) for column in columns],
+        warnings=_warnings(rejected),
+    )
+
+
+def _warnings(rejected: int) -> list[str]:
+    if rejected == 0:
+        return []
+    count = f"{rejected:,}" if rejected < MAX_REJECTS else f"{MAX_REJECTS:,} or more"
+    return [f"{count} rows do not have the columns of the others, or cannot be read; they are not counted above"]

@@ -1,0 +1,127 @@
+"""Writes deliveries and their tries: born with a transition, claimed when due, concluded under their fence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Boolean, column, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from perdure.db.base import columns_of
+from perdure.db.models import DeliveryAttemptRow
+from perdure.models.delivery import Attempt, Delivery
+from perdure.repositories.mappers import DELIVERY_COLUMNS, delivery_arrays, delivery_from_row
+from perdure.repositories.statements import column_list, insert, unnest
+
+_DELIVERY = column_list(DELIVERY_COLUMNS, "delivery")
+
+# One row per job run, event, channel and recipient, whoever writes it and however often.
+_ADD = text(insert("perdure.deliveries", DELIVERY_COLUMNS, "ON CONFLICT DO NOTHING"))
+
+# Takes due deliveries, and those whose sender's lease ended without a word. The lease is ``next_attempt_at``:
+# a try is bounded by its deadline, so the lease needs no renewal.
+_CLAIM_DUE = text(f"""
+    WITH due AS MATERIALIZED (
+        SELECT delivery_id, status FROM perdure.deliveries
+        WHERE status IN ('PENDING', 'SENDING', 'RETRYING') AND next_attempt_at <= clock_timestamp()
+        ORDER BY next_attempt_at LIMIT :limit
+        FOR UPDATE SKIP LOCKED)
+    UPDATE perdure.deliveries AS delivery
+    SET status = 'SENDING', attempts = delivery.attempts + 1, fence = delivery.fence + 1,
+        next_attempt_at = clock_timestamp() + make_interval(secs => :lease_seconds)
+    FROM due WHERE delivery.delivery_id = due.delivery_id
+    RETURNING {_DELIVERY}, due.status = 'SENDING' AS sender_was_lost
+""").columns(*DELIVERY_COLUMNS, column("sender_was_lost", Boolean))
+
+_SECONDS_UNTIL_NEXT_DUE = text("""
+    SELECT extract(epoch FROM min(next_attempt_at) - clock_timestamp())::float8 FROM perdure.deliveries
+    WHERE status IN ('PENDING', 'SENDING', 'RETRYING')
+""")
+
+_CHANGED = tuple(
+    one
+    for one in DELIVERY_COLUMNS
+    if one.name in {"status", "reason", "provider", "attempts", "next_attempt_at", "provider_message_id", "finished_at"}
+)
+_MATCHED = tuple(one for one in DELIVERY_COLUMNS if one.name in {"delivery_id", "fence"})
+_ASSIGNMENTS = ", ".join(f"{one.name} = new.{one.name}" for one in _CHANGED)
+
+# The fence, as for jobs: a sender whose lease ended can write nothing any more.
+_APPLY = text(f"""
+    UPDATE perdure.deliveries AS delivery SET {_ASSIGNMENTS}
+    FROM {unnest(_MATCHED + _CHANGED, "new")}
+    WHERE delivery.delivery_id = new.delivery_id AND delivery.delivery_id = ANY (CAST(:delivery_id AS uuid[]))
+      AND delivery.fence = new.fence AND delivery.status = 'SENDING'
+    RETURNING delivery.delivery_id
+""")
+
+_ATTEMPT_COLUMNS = columns_of(DeliveryAttemptRow)
+_ADD_ATTEMPTS = text(insert("perdure.delivery_attempts", _ATTEMPT_COLUMNS, "ON CONFLICT DO NOTHING"))
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One finished try of a delivery: when, how long, by which provider, and what it came to."""
+
+    delivery_id: UUID
+    number: int
+    provider: str
+    started_at: datetime
+    duration_ms: int
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedDelivery:
+    """A delivery as claimed. ``sender_was_lost``: the try before this one ended without a word."""
+
+    delivery: Delivery
+    sender_was_lost: bool
+
+
+class DeliveryRepository:
+    """The writing side, on one transaction's connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, deliveries: Sequence[Delivery]) -> None:
+        if deliveries:
+            await self._connection.execute(_ADD, delivery_arrays(deliveries))
+
+    async def claim_due(self, limit: int, lease_seconds: float) -> list[ClaimedDelivery]:
+        """Takes up to ``limit`` due deliveries for ``lease_seconds``; each is SENDING, its fence raised."""
+        result = await self._connection.execute(_CLAIM_DUE, {"limit": limit, "lease_seconds": lease_seconds})
+        claimed = []
+        for row in result.mappings():
+            fields: dict[str, Any] = dict(row)
+            sender_was_lost = fields.pop("sender_was_lost")
+            claimed.append(ClaimedDelivery(delivery_from_row(fields), sender_was_lost))
+        return claimed
+
+    async def seconds_until_next_due(self) -> float | None:
+        """Seconds until the next delivery is due (negative: overdue); None when none is."""
+        seconds: float | None = (await self._connection.execute(_SECONDS_UNTIL_NEXT_DUE)).scalar_one()
+        return seconds
+
+    async def apply(self, deliveries: Sequence[Delivery]) -> set[UUID]:
+        """Writes what tries made of deliveries, where the fence still holds; returns the ids written."""
+        arrays = delivery_arrays(deliveries, _MATCHED + _CHANGED)
+        return set((await self._connection.execute(_APPLY, arrays)).scalars())
+
+    async def add_tries(self, tries: Sequence[Try]) -> None:
+        """Appends to the audit. A try is on record even when the delivery has moved on meanwhile."""
+        if tries:
+            await self._connection.execute(_ADD_ATTEMPTS, _try_arrays(tries))
+
+
+def _try_arrays(tries: Sequence[Try]) -> dict[str, list[object]]:
+    own = ("delivery_id", "number", "provider", "started_at", "duration_ms")
+    arrays: dict[str, list[object]] = {name: [getattr(one, name) for one in tries] for name in own}
+    for name in ("verdict", "status_code", "error_type", "message", "provider_message_id", "response_excerpt"):
+        arrays[name] = [getattr(one.attempt, name) for one in tries]
+    return arrays

@@ -1,0 +1,212 @@
+"""Writes jobs: submission, claims, fenced transitions, becoming due, rescue. Every statement takes many jobs at once.
+
+The claim and the transition are the two halves of guarantee 2: a claim raises the job's fence; a transition is
+written only where state and fence are still the ones it started from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from perdure.db.base import columns_of
+from perdure.db.models import JobEventRow
+from perdure.db.session import dump_json
+from perdure.models.job import Job, Transition
+from perdure.repositories.mappers import JOB_COLUMNS, job_arrays, job_from_row
+from perdure.repositories.statements import cast, column_list, insert, unnest
+
+_JOB = column_list(JOB_COLUMNS, "job")
+
+_ADD = text(insert("perdure.jobs", JOB_COLUMNS))
+
+# Takes ready jobs in order, each for one claimer only (SKIP LOCKED), and only while the claimer's own lease lives.
+# ARRAY(...) keeps the planner from joining the subquery to the whole table.
+_CLAIM = text(f"""
+    UPDATE perdure.jobs AS job
+    SET status = 'RUNNING', attempt = job.attempt + 1, fence = job.fence + 1,
+        worker_id = :worker_id, started_at = clock_timestamp()
+    WHERE job.job_id = ANY (ARRAY(
+        SELECT ready.job_id FROM perdure.jobs AS ready
+        WHERE ready.status = 'QUEUED' AND ready.queue = :queue AND ready.job_type = ANY (CAST(:job_types AS text[]))
+        ORDER BY ready.rank, ready.run_at, ready.job_id
+        LIMIT :limit
+        FOR UPDATE SKIP LOCKED))
+    AND EXISTS (SELECT FROM perdure.workers AS worker
+                WHERE worker.worker_id = :worker_id AND worker.lease_until > clock_timestamp())
+    RETURNING {_JOB}
+""").columns(*JOB_COLUMNS)
+
+# The distinct queues with ready jobs, by hopping over the index: its cost is the number of queues, not of jobs.
+_READY_QUEUES = text("""
+    WITH RECURSIVE ready AS (
+        (SELECT queue FROM perdure.jobs WHERE status = 'QUEUED' ORDER BY queue LIMIT 1)
+        UNION ALL
+        SELECT (SELECT job.queue FROM perdure.jobs AS job
+                WHERE job.status = 'QUEUED' AND job.queue > ready.queue ORDER BY job.queue LIMIT 1)
+        FROM ready WHERE ready.queue IS NOT NULL)
+    SELECT queue FROM ready WHERE queue IS NOT NULL
+""")
+
+_CHANGED_BY_TRANSITION = tuple(
+    column
+    for column in JOB_COLUMNS
+    if column.name
+    in {
+        "status",
+        "run",
+        "attempt",
+        "worker_id",
+        "run_at",
+        "started_at",
+        "finished_at",
+        "cancel_requested_at",
+        "progress",
+        "result",
+        "error",
+    }
+)
+_MATCHED_BY_TRANSITION = tuple(column for column in JOB_COLUMNS if column.name in {"job_id", "fence"})
+_ASSIGNMENTS = ", ".join(f"{column.name} = {cast(column, 'new')}" for column in _CHANGED_BY_TRANSITION)
+
+# The fence: a row whose state or fence moved on is left alone, and not returned; nor is one that somebody asked to
+# cancel since it was read: the caller must decide again, knowing of it.
+_APPLY = text(f"""
+    UPDATE perdure.jobs AS job SET {_ASSIGNMENTS}
+    FROM {unnest(_MATCHED_BY_TRANSITION + _CHANGED_BY_TRANSITION, "new")}
+    JOIN unnest(CAST(:job_id AS uuid[]), CAST(:status_before AS text[]), CAST(:cancel_before AS timestamptz[]))
+         AS old(job_id, status, cancel_requested_at) USING (job_id)
+    WHERE job.job_id = new.job_id AND job.job_id = ANY (CAST(:job_id AS uuid[]))
+      AND job.fence = new.fence AND job.status = old.status
+      AND job.cancel_requested_at IS NOT DISTINCT FROM old.cancel_requested_at
+    RETURNING job.job_id
+""")
+
+_EVENT_COLUMNS = tuple(column for column in columns_of(JobEventRow) if column.name != "event_id")
+_ADD_EVENTS = text(insert("perdure.job_events", _EVENT_COLUMNS))
+
+_LOCK = text(f"""
+    SELECT {_JOB} FROM perdure.jobs AS job WHERE job.job_id = ANY (CAST(:job_ids AS uuid[]))
+    ORDER BY job.job_id FOR UPDATE
+""").columns(*JOB_COLUMNS)
+
+_REQUEST_CANCEL = text("""
+    UPDATE perdure.jobs SET cancel_requested_at = coalesce(cancel_requested_at, :now)
+    WHERE job_id = :job_id AND status = 'RUNNING'
+""")
+
+_PROMOTE_DUE = text("""
+    WITH due AS MATERIALIZED (
+        SELECT job_id FROM perdure.jobs
+        WHERE status IN ('SCHEDULED', 'RETRYING') AND run_at <= clock_timestamp()
+        ORDER BY run_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    UPDATE perdure.jobs AS job SET status = 'QUEUED' FROM due WHERE job.job_id = due.job_id
+""")
+
+_SECONDS_UNTIL_NEXT_DUE = text("""
+    SELECT extract(epoch FROM min(run_at) - clock_timestamp())::float8 FROM perdure.jobs
+    WHERE status IN ('SCHEDULED', 'RETRYING')
+""")
+
+# Jobs whose worker is gone or let its lease lapse, locked for the caller, who concludes them.
+_LOCK_ABANDONED = text(f"""
+    SELECT {_JOB} FROM perdure.jobs AS job
+    WHERE job.status = 'RUNNING' AND NOT EXISTS (
+        SELECT FROM perdure.workers AS worker
+        WHERE worker.worker_id = job.worker_id AND worker.lease_until > clock_timestamp())
+    ORDER BY job.job_id LIMIT :limit
+    FOR UPDATE OF job SKIP LOCKED
+""").columns(*JOB_COLUMNS)
+
+_SAVE_PROGRESS = text("""
+    UPDATE perdure.jobs AS job SET progress = new.progress::jsonb
+    FROM unnest(CAST(:job_id AS uuid[]), CAST(:fence AS bigint[]), CAST(:progress AS text[]))
+         AS new(job_id, fence, progress)
+    WHERE job.job_id = new.job_id AND job.job_id = ANY (CAST(:job_id AS uuid[]))
+      AND job.fence = new.fence AND job.status = 'RUNNING'
+""")
+
+
+class JobRepository:
+    """The writing side, on one transaction's connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, jobs: Sequence[Job]) -> None:
+        """Stores new jobs, all or none."""
+        await self._connection.execute(_ADD, job_arrays(jobs))
+
+    async def claim(self, queue: str, job_types: Sequence[str], limit: int, worker_id: UUID) -> list[Job]:
+        """Takes up to ``limit`` ready jobs of ``queue`` for ``worker_id``: each is RUNNING, its fence raised."""
+        result = await self._connection.execute(
+            _CLAIM, {"queue": queue, "job_types": list(job_types), "limit": limit, "worker_id": worker_id}
+        )
+        jobs = [job_from_row(row) for row in result.mappings()]
+        return sorted(jobs, key=lambda job: (-job.priority, job.run_at, job.job_id))
+
+    async def ready_queues(self) -> list[str]:
+        """The queues that have ready jobs, in order of name."""
+        return list((await self._connection.execute(_READY_QUEUES)).scalars())
+
+    async def apply(self, transitions: Sequence[Transition]) -> list[Transition]:
+        """Writes the transitions that still hold, with their events, and returns them; the others left no trace."""
+        after = [transition.job for transition in transitions]
+        arrays = job_arrays(after, _MATCHED_BY_TRANSITION + _CHANGED_BY_TRANSITION)
+        arrays["status_before"] = [transition.before.status.value for transition in transitions]
+        arrays["cancel_before"] = [transition.before.cancel_requested_at for transition in transitions]
+        written = set((await self._connection.execute(_APPLY, arrays)).scalars())
+        held = [transition for transition in transitions if transition.job.job_id in written]
+        if held:
+            await self._connection.execute(_ADD_EVENTS, _event_arrays(held))
+        return held
+
+    async def lock(self, job_id: UUID) -> Job | None:
+        """The job as it stands, locked until the transaction ends; None when there is no such job."""
+        return next(iter(await self.lock_all([job_id])), None)
+
+    async def lock_all(self, job_ids: Sequence[UUID]) -> list[Job]:
+        """Those of the jobs that exist, as they stand, locked until the transaction ends."""
+        result = await self._connection.execute(_LOCK, {"job_ids": list(job_ids)})
+        return [job_from_row(row) for row in result.mappings()]
+
+    async def request_cancel(self, job_id: UUID, now: datetime) -> None:
+        """Notes that a running job is to stop; its worker reads the note at its next heartbeat."""
+        await self._connection.execute(_REQUEST_CANCEL, {"job_id": job_id, "now": now})
+
+    async def promote_due(self, limit: int) -> int:
+        """Moves up to ``limit`` jobs whose time has come to QUEUED and returns how many."""
+        return (await self._connection.execute(_PROMOTE_DUE, {"limit": limit})).rowcount
+
+    async def seconds_until_next_due(self) -> float | None:
+        """Seconds until the next waiting job is due (negative: overdue); None when none waits."""
+        seconds: float | None = (await self._connection.execute(_SECONDS_UNTIL_NEXT_DUE)).scalar_one()
+        return seconds
+
+    async def lock_abandoned(self, limit: int) -> list[Job]:
+        """Running jobs that no living worker holds, locked until the transaction ends."""
+        result = await self._connection.execute(_LOCK_ABANDONED, {"limit": limit})
+        return [job_from_row(row) for row in result.mappings()]
+
+    async def save_progress(self, progress: Sequence[tuple[UUID, int, str]]) -> None:
+        """Stores (job_id, fence, progress as JSON text) of jobs that are still running under that fence."""
+        job_ids, fences, values = zip(*progress, strict=True)
+        await self._connection.execute(
+            _SAVE_PROGRESS, {"job_id": list(job_ids), "fence": list(fences), "progress": list(values)}
+        )
+
+
+def _event_arrays(transitions: Sequence[Transition]) -> dict[str, list[object]]:
+    return {
+        "job_id": [transition.job.job_id for transition in transitions],
+        "run": [transition.job.run for transition in transitions],
+        "attempt": [transition.before.attempt for transition in transitions],
+        "event": [transition.event.value for transition in transitions],
+        "at": [transition.at for transition in transitions],
+        "started_at": [transition.before.started_at for transition in transitions],
+        "data": [dump_json(transition.data) for transition in transitions],
+    }

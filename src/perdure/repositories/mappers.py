@@ -1,0 +1,70 @@
+"""Between rows and values, driven by the tables' own columns: a new field of a job needs no line here.
+
+Only the few fields that are stored in another shape than they are lived with (the exceptions below) are spelled out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Column, RowMapping
+from sqlalchemy.dialects.postgresql import JSONB
+
+from perdure.db.base import columns_of
+from perdure.db.models import DeliveryRow, JobRow
+from perdure.db.session import dump_json
+from perdure.models.delivery import Delivery, DeliveryStatus
+from perdure.models.job import Job
+from perdure.models.lifecycle import JobStatus
+from perdure.models.outcome import ErrorReason, JobError
+from perdure.models.retry import RetryPolicy
+
+JOB_COLUMNS: tuple[Column[Any], ...] = columns_of(JobRow)
+DELIVERY_COLUMNS: tuple[Column[Any], ...] = columns_of(DeliveryRow)
+
+_STORED_OTHERWISE: Mapping[str, Callable[[Job], Any]] = {
+    "rank": lambda job: -job.priority,
+    "status": lambda job: job.status.value,
+    "retry_base_seconds": lambda job: job.retry.base_seconds,
+    "retry_max_seconds": lambda job: job.retry.max_seconds,
+    "error": lambda job: None if job.error is None else job.error.as_json(),
+}
+
+
+def job_from_row(row: RowMapping) -> Job:
+    """The aggregate that a row of ``jobs`` (all its columns) stands for."""
+    fields: dict[str, Any] = dict(row)
+    error = fields["error"]
+    return Job(
+        priority=-fields.pop("rank"),
+        status=JobStatus(fields.pop("status")),
+        retry=RetryPolicy(fields.pop("retry_base_seconds"), fields.pop("retry_max_seconds")),
+        tags=tuple(fields.pop("tags")),
+        error=None if error is None else JobError(**(error | {"reason": ErrorReason(error["reason"])})),
+        **{name: value for name, value in fields.items() if name != "error"},
+    )
+
+
+def job_arrays(jobs: Sequence[Job], columns: Sequence[Column[Any]] = JOB_COLUMNS) -> dict[str, list[Any]]:
+    """One array per column, as the set-based statements take them; JSON columns as text."""
+    return {column.name: _array(jobs, column, _STORED_OTHERWISE.get(column.name)) for column in columns}
+
+
+def delivery_from_row(row: RowMapping | Mapping[str, Any]) -> Delivery:
+    fields: dict[str, Any] = dict(row)
+    return Delivery(status=DeliveryStatus(fields.pop("status")), **fields)
+
+
+def delivery_arrays(
+    deliveries: Sequence[Delivery], columns: Sequence[Column[Any]] = DELIVERY_COLUMNS
+) -> dict[str, list[Any]]:
+    return {column.name: _array(deliveries, column, None) for column in columns}
+
+
+def _array(values: Sequence[Any], column: Column[Any], stored: Callable[[Any], Any] | None) -> list[Any]:
+    name = column.name
+    array = [getattr(value, name) for value in values] if stored is None else [stored(value) for value in values]
+    if isinstance(column.type, JSONB):
+        return [None if value is None else dump_json(value) for value in array]
+    return array

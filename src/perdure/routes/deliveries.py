@@ -1,0 +1,46 @@
+"""The audit of notifications over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from perdure.errors import NotFound
+from perdure.models.delivery import DeliveryStatus
+from perdure.repositories.delivery_queries import DeliveryQueries
+from perdure.routes.dependencies import Reading, read_cursor, write_cursor
+from perdure.routes.problems import responses
+from perdure.schemas.base import Request
+from perdure.schemas.delivery import DeliveryAnswer, DeliveryDetail, DeliveryList, TryAnswer
+
+router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
+
+
+class DeliveryListQuery(Request):
+    status: list[DeliveryStatus] = Field([], description="any of these")
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=100)] | None = Field(None, description="`next_cursor` of the page before")
+
+
+@router.get("", summary="List deliveries, newest first", responses=responses(422, 503))
+async def list_deliveries(connection: Reading, query: Annotated[DeliveryListQuery, Query()]) -> DeliveryList:
+    """Every telling there was, or why there was none."""
+    found = await DeliveryQueries(connection).newest(query.status, read_cursor(query.cursor), query.limit + 1)
+    page = found[: query.limit]
+    return DeliveryList(
+        items=[DeliveryAnswer.model_validate(one) for one in page],
+        next_cursor=write_cursor(page[-1].delivery_id) if len(found) > query.limit else None,
+    )
+
+
+@router.get("/{delivery_id}", summary="Get a delivery with its tries", responses=responses(404, 422, 503))
+async def get(delivery_id: UUID, connection: Reading) -> DeliveryDetail:
+    queries = DeliveryQueries(connection)
+    delivery = await queries.get(delivery_id)
+    if delivery is None:
+        raise NotFound("There is no delivery with this id.")
+    tries = [TryAnswer.model_validate(dict(row)) for row in await queries.tries(delivery_id)]
+    return DeliveryDetail(**DeliveryAnswer.model_validate(delivery).model_dump(), tries=tries)

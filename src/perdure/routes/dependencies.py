@@ -1,0 +1,103 @@
+"""What routes ask for: the platform's parts, the body under the strict decoder, cursors."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from perdure.core.commands import Commands
+from perdure.core.waiting import FinishedJobs
+from perdure.db.session import Database
+from perdure.errors import BodyTooLarge, InvalidCursor, UnsupportedMediaType, ValidationFailed
+from perdure.routes.problems import field_problems
+from perdure.schemas import strict_json
+from perdure.storage.base import FileStore
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _commands(request: Request) -> Commands:
+    return request.app.state.commands  # type: ignore[no-any-return]
+
+
+def _database(request: Request) -> Database:
+    return request.app.state.database  # type: ignore[no-any-return]
+
+
+def _finished_jobs(request: Request) -> FinishedJobs:
+    return request.app.state.finished_jobs  # type: ignore[no-any-return]
+
+
+def _files(request: Request) -> FileStore:
+    return request.app.state.files  # type: ignore[no-any-return]
+
+
+CommandsPart = Annotated[Commands, Depends(_commands)]
+DatabasePart = Annotated[Database, Depends(_database)]
+FinishedJobsPart = Annotated[FinishedJobs, Depends(_finished_jobs)]
+FilesPart = Annotated[FileStore, Depends(_files)]
+
+
+async def _reading(database: DatabasePart) -> AsyncIterator[AsyncConnection]:
+    async with database.snapshot() as connection:
+        yield connection
+
+
+Reading = Annotated[AsyncConnection, Depends(_reading, scope="function")]
+"""A connection to read from, given back before the answer is sent."""
+
+
+def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
+    """The body as ``model``: JSON by its media type, of bounded size, strictly decoded, its wrong fields named."""
+
+    async def read(request: Request) -> Model:
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json" and not media_type.endswith("+json"):
+            raise UnsupportedMediaType("Send the body as JSON, with the header `Content-Type: application/json`.")
+        decoded = strict_json.decode(await _limited_body(request, request.app.state.max_body_bytes))
+        try:
+            return model.model_validate(decoded)
+        except ValidationError as error:
+            raise ValidationFailed(field_problems(error)) from None
+
+    return read
+
+
+async def _limited_body(request: Request, limit: int) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise BodyTooLarge(
+                f"The body has more than {limit:,} bytes. Upload large data with POST /v1/files and name it in the "
+                "payload by its file_id."
+            )
+    return bytes(body)
+
+
+def documents_body(model: type[BaseModel]) -> dict[str, Any]:
+    """The OpenAPI request body of a route that reads it with ``json_body``; ``app`` gathers the definitions."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def write_cursor(last_id: UUID) -> str:
+    return base64.urlsafe_b64encode(last_id.bytes).decode().rstrip("=")
+
+
+def read_cursor(cursor: str | None) -> UUID | None:
+    if cursor is None:
+        return None
+    try:
+        return UUID(bytes=base64.b64decode(cursor + "==", altchars=b"-_", validate=True))
+    except (ValueError, binascii.Error):
+        raise InvalidCursor(
+            "This is no cursor of this list. Take `next_cursor` of the page before, unchanged."
+        ) from None

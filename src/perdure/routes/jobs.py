@@ -1,0 +1,148 @@
+"""Jobs over HTTP: parse, call, answer. ``context`` and ``notifications`` pass through unread."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import Field
+
+from perdure.errors import NotFound
+from perdure.models.job import Job
+from perdure.models.lifecycle import JobStatus
+from perdure.repositories.delivery_queries import DeliveryQueries
+from perdure.repositories.job_queries import JobFilter, JobQueries
+from perdure.routes.dependencies import (
+    CommandsPart,
+    DatabasePart,
+    FinishedJobsPart,
+    Reading,
+    documents_body,
+    json_body,
+    read_cursor,
+    write_cursor,
+)
+from perdure.routes.problems import responses
+from perdure.schemas.base import Moment, Request
+from perdure.schemas.delivery import DeliveryAnswer, DeliveryList
+from perdure.schemas.job import EventAnswer, EventList, JobAnswer, JobCreate, JobList, JobSummary, Name
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+
+class JobListQuery(Request):
+    """Filters and paging of the list; unknown parameters are refused."""
+
+    status: list[JobStatus] = Field([], description="any of these")
+    job_type: Name | None = None
+    queue: Name | None = None
+    created_after: Moment | None = None
+    created_before: Moment | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=100)] | None = Field(None, description="`next_cursor` of the page before")
+
+
+class WaitQuery(Request):
+    timeout_seconds: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 30.0
+
+
+class NoQuery(Request):
+    """No parameters: an option that is not built yet is refused, not ignored."""
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Submit a job",
+    openapi_extra=documents_body(JobCreate),
+    responses=responses(413, 415, 422, 503),
+)
+async def submit(
+    sent: Annotated[JobCreate, Depends(json_body(JobCreate))],
+    commands: CommandsPart,
+    response: Response,
+    _query: Annotated[NoQuery, Query()],
+) -> JobAnswer:
+    """Stores the job and answers once it is committed. It is run at least once, whatever crashes."""
+    job = await commands.submit(sent)
+    response.headers["Location"] = f"/v1/jobs/{job.job_id}"
+    return JobAnswer.model_validate(job)
+
+
+@router.get("", summary="List jobs, newest first", responses=responses(422, 503))
+async def list_jobs(connection: Reading, query: Annotated[JobListQuery, Query()]) -> JobList:
+    """Without payloads and results. Follow `next_cursor` for more."""
+    wanted = JobFilter(
+        status=query.status,
+        job_type=query.job_type,
+        queue=query.queue,
+        created_after=query.created_after,
+        created_before=query.created_before,
+    )
+    found = await JobQueries(connection).newest(wanted, read_cursor(query.cursor), query.limit + 1)
+    page = found[: query.limit]
+    return JobList(
+        items=[JobSummary.model_validate(job) for job in page],
+        next_cursor=write_cursor(page[-1].job_id) if len(found) > query.limit else None,
+    )
+
+
+@router.get("/{job_id}", summary="Get a job", responses=responses(404, 422, 503))
+async def get(job_id: UUID, connection: Reading) -> JobAnswer:
+    return JobAnswer.model_validate(await _found(connection, job_id))
+
+
+@router.get("/{job_id}/events", summary="A job's timeline", responses=responses(404, 422, 503))
+async def events(job_id: UUID, connection: Reading) -> EventList:
+    """Everything that happened to the job, in order, over all its runs."""
+    job = await _found(connection, job_id)
+    return EventList(items=[EventAnswer.model_validate(one) for one in await JobQueries(connection).timeline(job)])
+
+
+@router.get("/{job_id}/deliveries", summary="A job's notifications", responses=responses(404, 422, 503))
+async def deliveries(job_id: UUID, connection: Reading) -> DeliveryList:
+    """Who was to be told, whether they were, and if not, why."""
+    await _found(connection, job_id)
+    found = await DeliveryQueries(connection).of_job(job_id)
+    return DeliveryList(items=[DeliveryAnswer.model_validate(one) for one in found], next_cursor=None)
+
+
+@router.get("/{job_id}/wait", summary="Wait for a job to finish", responses=responses(404, 422, 503))
+async def wait(
+    job_id: UUID, database: DatabasePart, finished: FinishedJobsPart, query: Annotated[WaitQuery, Query()]
+) -> JobAnswer:
+    """Answers when the job is final, or with the job as it is when the time is up."""
+    job = await _read(database, job_id)
+    if not job.is_final:
+        await finished.wait(job_id, query.timeout_seconds)
+        job = await _read(database, job_id)
+    return JobAnswer.model_validate(job)
+
+
+@router.post(
+    "/{job_id}/cancel", summary="Cancel a job", responses={202: {"model": JobAnswer}, **responses(404, 409, 422, 503)}
+)
+async def cancel(job_id: UUID, commands: CommandsPart, response: Response) -> JobAnswer:
+    """A waiting job is cancelled at once (200). A running one is asked to stop (202)."""
+    job = await commands.cancel(job_id)
+    response.status_code = 200 if job.is_final else 202
+    return JobAnswer.model_validate(job)
+
+
+@router.post("/{job_id}/retry", summary="Run a finished job again", responses=responses(404, 409, 422, 503))
+async def retry(job_id: UUID, commands: CommandsPart) -> JobAnswer:
+    """Opens a new run: attempts count from the start, and its end is told anew."""
+    return JobAnswer.model_validate(await commands.retry(job_id))
+
+
+async def _found(connection: Any, job_id: UUID) -> Job:
+    job = await JobQueries(connection).get(job_id)
+    if job is None:
+        raise NotFound("There is no job with this id.")
+    return job
+
+
+async def _read(database: Any, job_id: UUID) -> Job:
+    async with database.snapshot() as connection:
+        return await _found(connection, job_id)

@@ -1,0 +1,100 @@
+"""Errors as RFC 9457 problem documents. The one place where errors get their HTTP status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from perdure import errors
+from perdure.schemas.problem import Problem
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS: Mapping[type[errors.PerdureError], int] = {
+    errors.InvalidInput: 422,
+    errors.BodyTooLarge: 413,
+    errors.UnsupportedMediaType: 415,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Unavailable: 503,
+    errors.PerdureError: 500,
+}
+"""The status of an error and of every error below it that names none of its own."""
+
+_HTTP_CODES = {404: "no_such_route", 405: "method_not_allowed"}
+
+
+def status_of(error: errors.PerdureError) -> int:
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def install(app: FastAPI) -> None:
+    """Answers every error of ``app`` as a problem document."""
+    app.add_exception_handler(errors.PerdureError, _expected)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, _parameters_refused)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, _http)  # type: ignore[arg-type]
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI description of the problems that a route can answer."""
+    return {
+        status: {
+            "model": Problem,
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+def field_problems(error: ValidationError | RequestValidationError, *, skip: int = 0) -> list[errors.FieldProblem]:
+    """Every field that pydantic refused, by the name the sender knows, without the value that was sent."""
+    return [
+        errors.FieldProblem(
+            field=_path(one["loc"][skip:]) or "body",
+            message=str(one["msg"]).removeprefix("Value error, "),
+            code=str(one["type"]),
+        )
+        for one in error.errors()
+    ]
+
+
+def _path(parts: tuple[int | str, ...]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
+
+
+def _answer(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> JSONResponse:
+    title = HTTPStatus(status).phrase
+    body = {"type": f"urn:perdure:problem:{code}", "title": title, "status": status, "detail": detail, "code": code}
+    return JSONResponse(body | more, status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+
+
+async def _expected(_request: Request, error: errors.PerdureError) -> JSONResponse:
+    status = status_of(error)
+    headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return _answer(status, error.code, error.detail, headers, **error.extensions())
+
+
+async def _parameters_refused(request: Request, error: RequestValidationError) -> JSONResponse:
+    return await _expected(request, errors.ValidationFailed(field_problems(error, skip=1)))
+
+
+async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+    code = _HTTP_CODES.get(error.status_code, "http_error")
+    return _answer(error.status_code, code, str(error.detail), error.headers)
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    structlog.get_logger("perdure").error(
+        "request.failed", method=request.method, path=request.url.path, exc_info=error
+    )
+    return _answer(500, "internal_error", "Something went wrong here; the server's log has the cause.")

@@ -1,0 +1,58 @@
+"""Deliveries on the wire. Recipients are masked: whoever may read the audit need not learn the address."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BeforeValidator, Field
+
+from perdure.models.delivery import DeliveryStatus, Verdict
+from perdure.schemas.addresses import mask
+from perdure.schemas.base import Answer, Moment
+
+Masked = Annotated[str | None, BeforeValidator(lambda value: None if value is None else mask(value))]
+
+
+class DeliveryAnswer(Answer):
+    """One telling of one recipient about one event of a job."""
+
+    delivery_id: UUID
+    job_id: UUID
+    run: int
+    event: str
+    channel: str
+    provider: str
+    recipient: Masked = Field(description="masked")
+    status: DeliveryStatus
+    reason: str | None = Field(description="why it was skipped or given up")
+    attempts: int
+    next_attempt_at: Moment | None
+    provider_message_id: str | None
+    created_at: Moment
+    finished_at: Moment | None
+    resend_of: UUID | None
+
+
+class TryAnswer(Answer):
+    """One try of a delivery."""
+
+    number: int
+    started_at: Moment
+    duration_ms: int
+    provider: str
+    verdict: Verdict
+    status_code: int | None
+    error_type: str | None
+    message: str | None
+    provider_message_id: str | None
+    response_excerpt: str | None
+
+
+class DeliveryDetail(DeliveryAnswer):
+    tries: list[TryAnswer]
+
+
+class DeliveryList(Answer):
+    items: list[DeliveryAnswer]
+    next_cursor: str | None

@@ -1,0 +1,164 @@
+"""The job on the wire: what may be submitted, and how a job is answered.
+
+Validation is by shape alone. ``context`` and ``notifications`` are checked and then kept **exactly as sent**: no
+default is written into them and no key dropped. What each channel's options may be is the business of its provider
+(core/job_factory.py asks); here a channel is a name and a mapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, WrapValidator, model_validator
+
+from perdure.models.lifecycle import JobStatus, TimelineEvent
+from perdure.models.outcome import ErrorReason
+from perdure.schemas.addresses import EmailAddress
+from perdure.schemas.base import Answer, Moment, Request
+
+MAX_NAME_LENGTH = 100
+MAX_TAGS = 20
+MAX_SECONDS = 366 * 86_400
+"""Nothing is put off, or allowed to run, for longer than a leap year."""
+
+Name = Annotated[StrictStr, Field(min_length=1, max_length=MAX_NAME_LENGTH, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
+Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False, strict=True)]
+PositiveSeconds = Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False, strict=True)]
+
+
+def _keep_as_sent(value: Any, check: Callable[[Any], Any]) -> Any:
+    """Checks the shape and keeps the value that was sent, not what the check made of it."""
+    check(value)
+    return value
+
+
+AsSent = WrapValidator(_keep_as_sent)
+
+
+class ContextShape(BaseModel):
+    """Who the job is for. Other keys pass through untouched."""
+
+    model_config = ConfigDict(extra="allow")
+
+    user_id: StrictStr | None = None
+    email: EmailAddress | None = Field(None, description="a bare, well-formed address; nobody checks who owns it")
+
+
+class RetryShape(Request):
+    """Back-off between attempts: starts at ``base_seconds``, doubles, stops growing at ``max_seconds``."""
+
+    base_seconds: PositiveSeconds = 2.0
+    max_seconds: PositiveSeconds = 300.0
+
+
+class JobCreate(Request):
+    """A job to be done. Only ``job_type`` is required; null is as good as left out."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "job_type": "demo.sleep",
+                    "payload": {"seconds": 1},
+                    "context": {"user_id": "string", "email": "user@example.com"},
+                    "notifications": {"email": {"enabled": True, "on": ["SUCCESS", "FAILURE"]}},
+                }
+            ]
+        }
+    )
+
+    job_type: Name = Field(description="what to do: a name that a worker has published (`GET /v1/job-types`)")
+    payload: Any = Field(None, description="the input, checked against the job type's schema; default {}")
+    queue: Name | None = Field(None, description='default "default"; a queue needs no declaration')
+    priority: Annotated[StrictInt, Field(ge=-100, le=100)] | None = Field(
+        None, description="higher runs first; default 0"
+    )
+    run_at: Moment | None = Field(None, description="not before this moment")
+    delay_seconds: Seconds | None = Field(None, description="not before so many seconds from now")
+    max_retries: Annotated[StrictInt, Field(ge=0, le=1000)] | None = Field(
+        None, description="further attempts after a failed one; default: the processor's own, else 3"
+    )
+    timeout_seconds: PositiveSeconds | None = Field(
+        None, description="how long one attempt may take; default: the processor's own, else 3600"
+    )
+    retry: RetryShape | None = Field(None, description="default: the processor's own, else 2 s doubling up to 5 min")
+    tags: Annotated[list[Name], Field(max_length=MAX_TAGS)] | None = None
+    context: Annotated[ContextShape | None, AsSent] = None
+    notifications: dict[str, dict[str, Any] | None] | None = Field(
+        None, description="whom to tell, per channel; kept as sent"
+    )
+    expires_at: None = Field(None, description="not supported yet; must be null")
+    unique_key: None = Field(None, description="not supported yet; must be null")
+    concurrency_key: None = Field(None, description="not supported yet; must be null")
+
+    @model_validator(mode="after")
+    def _one_due_time(self) -> JobCreate:
+        if self.run_at is not None and self.delay_seconds is not None:
+            raise ValueError("give run_at or delay_seconds, not both")
+        return self
+
+
+class RetryAnswer(Answer):
+    base_seconds: float
+    max_seconds: float
+
+
+class ErrorAnswer(Answer):
+    reason: ErrorReason
+    type: str
+    message: str
+    traceback: str | None
+
+
+class JobSummary(Answer):
+    """A job in a list: all but its payload and result."""
+
+    job_id: UUID
+    job_type: str
+    queue: str
+    priority: int
+    status: JobStatus
+    run: int
+    attempt: int
+    max_attempts: int
+    timeout_seconds: float
+    retry: RetryAnswer
+    tags: list[str]
+    created_at: Moment
+    run_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
+    cancel_requested_at: Moment | None
+    context: dict[str, Any] | None
+    notifications: dict[str, Any] | None
+    progress: dict[str, Any] | None
+    error: ErrorAnswer | None
+
+
+class JobAnswer(JobSummary):
+    """A job, whole."""
+
+    payload: Any
+    result: Any
+
+
+class JobList(Answer):
+    items: list[JobSummary]
+    next_cursor: str | None = Field(description="pass it as `cursor` for the next page; null on the last one")
+
+
+class EventAnswer(Answer):
+    """One line of a job's timeline."""
+
+    event: TimelineEvent
+    run: int
+    attempt: int
+    at: Moment
+    data: dict[str, Any]
+
+
+class EventList(Answer):
+    items: list[EventAnswer]
+    next_cursor: None = None

@@ -1,0 +1,155 @@
+"""What happened, as typed values, and the hub that passes them on.
+
+Code that acts emits signals and knows nothing of logs or metrics; telemetry subscribes. Tests wait on signals, so
+that no test sleeps. Values here are plain: ids and counts, never a job, a secret or an address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Something that happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobsSubmitted(Signal):
+    job_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobsClaimed(Signal):
+    worker_id: UUID
+    queue: str
+    job_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobTransitioned(Signal):
+    """A recorded step of a job, after its commit. ``error`` is ``"type: message"`` of a failed attempt."""
+
+    job_id: UUID
+    job_type: str
+    event: str
+    status: str
+    run: int
+    attempt: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionRefused(Signal):
+    """Somebody whose claim is no longer valid tried to write; the fence let nothing through."""
+
+    job_id: UUID
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobsRescued(Signal):
+    """Jobs of workers that are gone were given on."""
+
+    job_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarted(Signal):
+    worker_id: UUID
+    job_types: tuple[str, ...]
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStopped(Signal):
+    worker_id: UUID
+    released: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLost(Signal):
+    """The worker could not renew its lease in time: what it still runs belongs to others now."""
+
+    worker_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationIntended(Signal):
+    """Who is to be told of a job's event: per channel ``PENDING`` or ``SKIPPED:<reason>``. After the commit."""
+
+    job_id: UUID
+    event: str
+    channels: Mapping[str, str]
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationSent(Signal):
+    delivery_id: UUID
+    job_id: UUID
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationFailed(Signal):
+    """One try of a delivery failed. ``message`` holds no secret and no address; ``recipient`` is masked."""
+
+    delivery_id: UUID
+    job_id: UUID
+    provider: str
+    recipient: str
+    attempt: int
+    error_type: str
+    message: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoopInterrupted(Signal):
+    """A loop could not do its work and tries again in ``retry_seconds``."""
+
+    loop: str
+    error: str
+    retry_seconds: float
+
+
+AnySignal = TypeVar("AnySignal", bound=Signal)
+
+
+class Signals:
+    """Passes each signal to those who subscribed to its type, at once and in order."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[type[Signal], list[Callable[[Any], None]]] = defaultdict(list)
+
+    def subscribe(self, kind: type[AnySignal], handler: Callable[[AnySignal], None]) -> Callable[[], None]:
+        """Calls ``handler`` for each signal of ``kind`` (``Signal``: all); returns the way to unsubscribe."""
+        self._handlers[kind].append(handler)
+        return lambda: self._handlers[kind].remove(handler)
+
+    def emit(self, signal: Signal) -> None:
+        for kind in type(signal).__mro__[:-1]:
+            for handler in tuple(self._handlers.get(kind, ())):
+                handler(signal)
+
+    async def wait_for(
+        self, kind: type[AnySignal], matches: Callable[[AnySignal], bool] = lambda _signal: True
+    ) -> AnySignal:
+        """The next signal of ``kind`` that ``matches``. Start waiting before you cause it."""
+        future: asyncio.Future[AnySignal] = asyncio.get_running_loop().create_future()
+
+        def resolve(signal: AnySignal) -> None:
+            if matches(signal) and not future.done():
+                future.set_result(signal)
+
+        unsubscribe = self.subscribe(kind, resolve)
+        try:
+            return await future
+        finally:
+            unsubscribe()

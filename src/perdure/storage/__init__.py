@@ -1,0 +1,1 @@
+"""Where files lie: a plug-in point. Built in is a folder; object stores can come."""

@@ -1,0 +1,136 @@
+"""Logs: one line for what an operator would want to know, from the signals; console on a terminal, JSON elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from perdure.signals import (
+    JobsRescued,
+    JobTransitioned,
+    LeaseLost,
+    LoopInterrupted,
+    NotificationFailed,
+    NotificationIntended,
+    Signals,
+    TransitionRefused,
+    WorkerStarted,
+    WorkerStopped,
+)
+
+LINE_NAME = "msg"
+"""The key that names a line; ``event`` is left to the events of jobs."""
+_JOB_EVENT = "_event"
+
+_FAILED_STEPS = frozenset({"RETRY", "FAILURE"})
+
+
+def configure(log_format: str, level: str) -> None:
+    """Sets structlog and the standard library's logging up, to standard error."""
+    as_console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(event_key=LINE_NAME) if as_console else structlog.processors.JSONRenderer()
+    )
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.EventRenamer(LINE_NAME, replace_by=_JOB_EVENT),
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("httpx2", "httpcore2", "uvicorn.access", "alembic", "asyncio"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def subscribe(signals: Signals) -> None:
+    """Writes the log lines of the platform's signals."""
+    log = structlog.get_logger("perdure")
+
+    def transitioned(signal: JobTransitioned) -> None:
+        if signal.event in _FAILED_STEPS:
+            log.warning(
+                "job.attempt_failed",
+                job_id=str(signal.job_id),
+                job_type=signal.job_type,
+                run=signal.run,
+                attempt=signal.attempt,
+                status=signal.status,
+                error=signal.error,
+            )
+
+    def intended(signal: NotificationIntended) -> None:
+        extra = {} if signal.cause is None else {"cause": signal.cause}
+        log.info(
+            "notification.intent",
+            job_id=str(signal.job_id),
+            channels=dict(signal.channels),
+            **{_JOB_EVENT: signal.event},
+            **extra,
+        )
+
+    def failed(signal: NotificationFailed) -> None:
+        log.warning(
+            "notification.failed",
+            delivery_id=str(signal.delivery_id),
+            job_id=str(signal.job_id),
+            provider=signal.provider,
+            recipient=signal.recipient,
+            attempt=signal.attempt,
+            error_type=signal.error_type,
+            message=signal.message,
+            final=signal.final,
+        )
+
+    signals.subscribe(JobTransitioned, transitioned)
+    signals.subscribe(NotificationIntended, intended)
+    signals.subscribe(NotificationFailed, failed)
+    signals.subscribe(
+        TransitionRefused,
+        lambda signal: log.warning("job.transition_refused", job_id=str(signal.job_id), **{_JOB_EVENT: signal.event}),
+    )
+    signals.subscribe(
+        JobsRescued, lambda signal: log.warning("jobs.rescued", count=len(signal.job_ids), first=str(signal.job_ids[0]))
+    )
+    signals.subscribe(LeaseLost, lambda signal: log.error("worker.lease_lost", worker_id=str(signal.worker_id)))
+    signals.subscribe(
+        WorkerStarted,
+        lambda signal: log.info(
+            "worker.started",
+            worker_id=str(signal.worker_id),
+            job_types=list(signal.job_types),
+            concurrency=signal.concurrency,
+        ),
+    )
+    signals.subscribe(
+        WorkerStopped,
+        lambda signal: log.info("worker.stopped", worker_id=str(signal.worker_id), released=signal.released),
+    )
+    signals.subscribe(
+        LoopInterrupted,
+        lambda signal: log.warning(
+            "loop.interrupted", loop=signal.loop, error=signal.error, retry_seconds=signal.retry_seconds
+        ),
+    )

@@ -1,0 +1,55 @@
+"""Collects what finishes and saves it in batches: as many as wait when the last save is done, never later.
+
+A lone item is saved at once; a flood shares its statements. This is how conclusions of jobs and of deliveries cost
+a fraction of a statement each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from perdure.errors import Unavailable
+from perdure.signals import LoopInterrupted, Signals
+from perdure.workers.loop import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
+
+MAX_BATCH = 500
+
+Item = TypeVar("Item")
+
+
+class Batcher(Generic[Item]):
+    """Run ``run()`` as a task; ``put`` items from anywhere in the loop; ``join`` waits until all are saved."""
+
+    def __init__(self, name: str, save: Callable[[list[Item]], Awaitable[None]], signals: Signals) -> None:
+        self._name = name
+        self._save = save
+        self._signals = signals
+        self._queue: asyncio.Queue[Item] = asyncio.Queue()
+
+    def put(self, item: Item) -> None:
+        self._queue.put_nowait(item)
+
+    async def join(self) -> None:
+        await self._queue.join()
+
+    async def run(self) -> None:
+        while True:
+            batch = [await self._queue.get()]
+            while len(batch) < MAX_BATCH and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            await self._save_surely(batch)
+            for _ in batch:
+                self._queue.task_done()
+
+    async def _save_surely(self, batch: list[Item]) -> None:
+        """Saves the batch however long the database is away: what was done must not be forgotten."""
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await self._save(batch)
+            except Unavailable as error:
+                self._signals.emit(LoopInterrupted(self._name, error.detail, pause))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

@@ -1,0 +1,73 @@
+"""What a processor is given while it runs: its job's identity, the stop sign, progress, and its input files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from perdure.models.job import Job
+from perdure.models.outcome import storable
+from perdure.processors.base import NotRetryable
+from perdure.storage.base import FileStore
+
+MAX_PROGRESS_MESSAGE = 200
+
+
+class StopReason(Enum):
+    """Why an attempt is told to stop."""
+
+    CANCELLED = auto()
+    RELEASED = auto()
+    """The worker is shutting down."""
+    TIMED_OUT = auto()
+    LEASE_LOST = auto()
+
+
+class AttemptContext:
+    """The ``JobContext`` of one attempt. Its methods may be called from any thread."""
+
+    def __init__(self, job: Job, files: FileStore, report: Callable[[Job, dict[str, Any]], None]) -> None:
+        self._job = job
+        self._files = files
+        self._report = report
+        self.stop_reason: StopReason | None = None
+        self.last_progress: dict[str, Any] | None = None
+
+    @property
+    def job_id(self) -> UUID:
+        return self._job.job_id
+
+    @property
+    def attempt(self) -> int:
+        return self._job.attempt
+
+    @property
+    def cancelled(self) -> bool:
+        return self.stop_reason is not None
+
+    def progress(self, percent: float, message: str | None = None) -> None:
+        bounded = round(min(max(float(percent), 0.0), 100.0), 2)
+        shown = None if message is None else storable(message)[:MAX_PROGRESS_MESSAGE]
+        self.last_progress = {"percent": bounded, "message": shown}
+        self._report(self._job, self.last_progress)
+
+    def input_path(self, file_id: str) -> Path:
+        try:
+            path = self._files.path(UUID(file_id))
+        except ValueError:
+            raise NotRetryable("file must be the id of an uploaded file (POST /v1/files)") from None
+        if not path.is_file():
+            raise NotRetryable(
+                "There is no file with this id in the file store of this worker. Upload it with POST /v1/files, and "
+                "let servers and workers share one data directory."
+            )
+        return path
+
+    @contextmanager
+    def open_input(self, file_id: str) -> Iterator[BinaryIO]:
+        with self.input_path(file_id).open("rb") as file:
+            yield file

@@ -1,0 +1,142 @@
+"""Runs the loops of one process together: starts them, and drains them in the right order when asked to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from perdure.core.recording import Recorder
+from perdure.db.session import Database
+from perdure.db.wakeup import Wakeup
+from perdure.processors.registry import ProcessorRegistry
+from perdure.signals import Signals, WorkerStarted, WorkerStopped
+from perdure.storage.base import FileStore
+from perdure.workers.completer import Completer
+from perdure.workers.lease import LeaseKeeper
+from perdure.workers.loop import Loop
+from perdure.workers.notifier import Notifier
+from perdure.workers.progress import ProgressWriter
+from perdure.workers.promoter import Promoter
+from perdure.workers.sweeper import Sweeper
+from perdure.workers.worker import Worker
+
+CLOCK_INTERVAL_SECONDS = 10.0
+NOTIFIER_GRACE_SECONDS = 5.0
+
+
+class ClockReader(Loop):
+    """Reads the database's clock again from time to time."""
+
+    def __init__(self, database: Database, signals: Signals) -> None:
+        super().__init__(signals)
+        self._database = database
+
+    async def tick(self) -> float:
+        await self._database.read_clock()
+        return CLOCK_INTERVAL_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """What a worker serves and how much at a time; ``queues`` empty means all."""
+
+    registry: ProcessorRegistry
+    files: FileStore
+    queues: tuple[str, ...]
+    concurrency: int
+    drain_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """The parts that a process runs. A None is a part that it does not run."""
+
+    database: Database
+    wakeup: Wakeup
+    signals: Signals
+    recorder: Recorder
+    lease_seconds: float
+    worker: WorkerOptions | None
+    notifier: Notifier | None
+    run_promoter: bool
+    run_sweeper: bool
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Everything runs inside the block; leaving it drains: first the worker, then what it left to be told."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self.wakeup.run()), *self._start_keepers(group)]
+            try:
+                async with self._worker_running(group), self._notifier_running(group):
+                    yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    def _start_keepers(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        loops: list[Loop] = [ClockReader(self.database, self.signals)]
+        if self.run_promoter:
+            loops.append(Promoter(self.database, self.signals, self.wakeup))
+        if self.run_sweeper:
+            loops.append(Sweeper(self.database, self.signals, self.recorder, lease_seconds=self.lease_seconds))
+        return [group.create_task(loop.run()) for loop in loops]
+
+    @asynccontextmanager
+    async def _notifier_running(self, group: asyncio.TaskGroup) -> AsyncIterator[None]:
+        if self.notifier is None:
+            yield
+            return
+        saving = group.create_task(self.notifier.completer.run())
+        group.create_task(self.notifier.run())
+        try:
+            yield
+        finally:
+            await self.notifier.drain(NOTIFIER_GRACE_SECONDS)
+            saving.cancel()
+
+    @asynccontextmanager
+    async def _worker_running(self, group: asyncio.TaskGroup) -> AsyncIterator[None]:
+        if self.worker is None:
+            yield
+            return
+        options = self.worker
+        completer = Completer(self.database, self.recorder, self.signals)
+        progress = ProgressWriter(self.database, self.signals)
+        worker = Worker(
+            self.database,
+            self.signals,
+            self.wakeup,
+            completer,
+            progress,
+            options.files,
+            processors={processor.job_type: processor for processor in options.registry},
+            queues=options.queues,
+            concurrency=options.concurrency,
+        )
+        lease = LeaseKeeper(
+            self.database,
+            self.signals,
+            self.wakeup,
+            lease_seconds=self.lease_seconds,
+            queues=options.queues,
+            processors=list(options.registry),
+            concurrency=options.concurrency,
+            on_lost=worker.abandon,
+            on_cancel=worker.cancel,
+        )
+        worker.lease = lease
+        worker_id = await lease.register()
+        self.signals.emit(WorkerStarted(worker_id, tuple(sorted(options.registry.job_types)), options.concurrency))
+        tasks = [group.create_task(part.run()) for part in (completer, progress, lease)]
+        group.create_task(worker.run())
+        try:
+            yield
+        finally:
+            released = await worker.drain(options.drain_seconds)
+            await completer.join()
+            for task in tasks:
+                task.cancel()
+            await lease.retire()
+            self.signals.emit(WorkerStopped(worker_id, released))

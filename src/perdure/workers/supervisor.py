@@ -1,0 +1,82 @@
+"""Several worker processes under one parent: starts them, replaces one that dies, passes the stop signal on.
+
+A child notices the parent's end, however it came, by the end of a pipe that only the parent holds open: no child is
+left behind by a kill -9.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from types import FrameType
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+HEALTHY_SECONDS = 60.0
+"""A child that lived so long died of something new: it is replaced at once."""
+PARENT_PIPE = "PERDURE_PARENT_PIPE"
+"""The environment variable that names the pipe's reading end to a child."""
+
+
+class Supervisor:
+    """Keeps ``count`` processes of ``command`` running until it is told to stop (SIGINT, SIGTERM)."""
+
+    def __init__(self, command: Sequence[str], count: int) -> None:
+        self._command = list(command)
+        self._count = count
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._reading_end, self._writing_end = os.pipe()
+        self._stop = threading.Event()
+
+    def run(self) -> int:
+        """Returns the exit code for the parent, once every child has drained."""
+        for one in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(one, self._on_stop)
+        keepers = [threading.Thread(target=self._keep, args=(number,)) for number in range(self._count)]
+        for keeper in keepers:
+            keeper.start()
+        for keeper in keepers:
+            keeper.join()
+        return 0
+
+    def _keep(self, number: int) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while not self._stop.is_set():
+            started = time.monotonic()
+            child = subprocess.Popen(
+                self._command,
+                pass_fds=(self._reading_end,),
+                env=os.environ | {PARENT_PIPE: str(self._reading_end)},
+                start_new_session=True,  # a Ctrl-C reaches the parent alone, which passes it on once
+            )
+            self._children[number] = child
+            if self._stop.is_set():  # it came between
+                child.terminate()
+            child.wait()
+            pause = FIRST_PAUSE_SECONDS if time.monotonic() - started > HEALTHY_SECONDS else pause
+            self._stop.wait(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _on_stop(self, _signal: int, _frame: FrameType | None) -> None:
+        again = self._stop.is_set()
+        self._stop.set()
+        for child in tuple(self._children.values()):
+            if child.poll() is None:
+                child.send_signal(signal.SIGKILL if again else signal.SIGTERM)
+
+
+def stop_with_parent() -> None:
+    """In a child: asks this process to stop (SIGTERM) once the parent is gone. Does nothing without a parent."""
+    descriptor = os.environ.get(PARENT_PIPE)
+    if descriptor is None:
+        return
+
+    def watch(reading_end: int) -> None:
+        os.read(reading_end, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, args=(int(descriptor),), name="parent-watch", daemon=True).start()

@@ -1,0 +1,146 @@
+"""What every test stands on: a real PostgreSQL, one database per test process, emptied after each test.
+
+The user's own environment is left out: no ``PERDURE_*``, ``DATABASE_URL`` or provider variable reaches a test.
+"""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from perdure.bootstrap import Platform, opened_platform
+from perdure.db import migrate
+from perdure.db.base import Base
+from perdure.db.embedded import EmbeddedPostgres
+from perdure.db.session import Database
+from perdure.db.url import DatabaseUrl
+from perdure.settings import Settings
+from perdure.signals import Signals
+
+for name in list(os.environ):
+    if name.startswith(("PERDURE_", "MAILTRAP_", "MAIL_FROM_")) or name == "DATABASE_URL":
+        del os.environ[name]
+
+POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
+SERVERS = ["embedded", *(["postgresql-15"] if (POSTGRES_15 / "initdb").exists() else [])]
+
+
+@pytest.fixture(scope="session")
+def shared_directory(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A directory that all processes of this test run share."""
+    root = tmp_path_factory.getbasetemp()
+    return root if worker_id == "master" else root.parent
+
+
+@pytest.fixture(scope="session")
+def embedded_url(shared_directory: Path, worker_id: str) -> Iterator[str]:
+    """A fresh database of this test process on the embedded server that all of them share."""
+    with EmbeddedPostgres(shared_directory / "embedded") as url:
+        yield _run_aside(_create_database(url.asyncpg, f"test_{worker_id}"))
+
+
+@pytest.fixture(scope="session")
+def postgres_15_url(worker_id: str) -> Iterator[str]:
+    """A fresh database on a PostgreSQL 15 of its own, where one is installed."""
+    directory = Path(tempfile.mkdtemp(prefix="perdure-pg15-"))
+    user = "postgres" if os.geteuid() == 0 else None
+    if user is not None:
+        shutil.chown(directory, user)
+    options = f"-c listen_addresses='' -c unix_socket_directories={directory} -c fsync=off"
+    data = directory / "data"
+
+    def run(*command: str) -> None:
+        subprocess.run([POSTGRES_15 / command[0], *command[1:]], check=True, user=user, stdout=subprocess.DEVNULL)
+
+    run("initdb", "--pgdata", str(data), "--username=perdure", "--auth=trust", "--no-sync")
+    run("pg_ctl", "--pgdata", str(data), "--wait", "--silent", "--log", str(directory / "log"), "-o", options, "start")
+    try:
+        url = f"postgresql://perdure@/postgres?host={directory}"
+        yield _run_aside(_create_database(url, f"test_{worker_id}"))
+    finally:
+        run("pg_ctl", "--pgdata", str(data), "--mode=immediate", "--silent", "stop")
+        shutil.rmtree(directory)
+
+
+def _run_aside(coroutine: Coroutine[None, None, str]) -> str:
+    """Runs it in a thread: a session's fixture may be asked for while a test's loop already runs."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
+async def _create_database(server_url: str, name: str) -> str:
+    """Creates the database, with our schema in it, and returns its URL."""
+    connection = await asyncpg.connect(server_url)
+    try:
+        await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await connection.execute(f"CREATE DATABASE {name}")
+    finally:
+        await connection.close()
+    path, question, query = server_url.partition("?")
+    url = f"{path.rpartition('/')[0]}/{name}{question}{query}"
+    database = Database(DatabaseUrl.parse(url))
+    try:
+        await migrate.upgrade(database)
+    finally:
+        await database.close()
+    return url
+
+
+async def _empty(database: Database) -> None:
+    tables = ", ".join(f"{table.schema}.{table.name}" for table in Base.metadata.sorted_tables)
+    tables = tables.replace("perdure.schema_version, ", "").replace(", perdure.schema_version", "")
+    async with database.transaction() as connection:
+        await connection.execute(text(f"TRUNCATE {tables}"))
+
+
+@pytest.fixture
+async def database(embedded_url: str) -> AsyncIterator[Database]:
+    """The platform's database: migrated, empty, its clock read."""
+    database = Database(DatabaseUrl.parse(embedded_url))
+    await database.read_clock()
+    yield database
+    await _empty(database)
+    await database.close()
+
+
+@pytest.fixture(params=SERVERS)
+async def any_database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """Like ``database``, on every PostgreSQL that is there: the embedded one, and the oldest supported."""
+    fixture = "embedded_url" if request.param == "embedded" else "postgres_15_url"
+    database = Database(DatabaseUrl.parse(request.getfixturevalue(fixture)))
+    await database.read_clock()
+    yield database
+    await _empty(database)
+    await database.close()
+
+
+@pytest.fixture
+def settings(embedded_url: str, tmp_path: Path) -> Settings:
+    return Settings.read(
+        environment={},
+        database_url=embedded_url,
+        data_dir=tmp_path / "data",
+        lease_seconds=5.0,
+        drain_seconds=1.0,
+        email_retry_seconds=(0.05, 0.05),
+    )
+
+
+@pytest.fixture
+def signals() -> Signals:
+    return Signals()
+
+
+@pytest.fixture
+async def platform(settings: Settings, signals: Signals, database: Database) -> AsyncIterator[Platform]:
+    """The joined parts of a process, on the emptied database. Nothing runs yet: see ``Platform.runtime``."""
+    async with opened_platform(settings, signals=signals) as platform:
+        yield platform

@@ -1,0 +1,98 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perdure.models.delivery import (
+    MAX_RETRY_AFTER_SECONDS,
+    Attempt,
+    Delivery,
+    DeliveryPolicy,
+    DeliveryStatus,
+    FailureReason,
+    SkipReason,
+    Verdict,
+)
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+POLICY = DeliveryPolicy(delays_seconds=(30, 120, 600), max_age_seconds=3_600, deadline_seconds=15)
+
+
+def claimed(attempts: int = 1, **changes) -> Delivery:
+    delivery = Delivery(
+        delivery_id=UUID(int=1),
+        job_id=UUID(int=2),
+        run=1,
+        event="SUCCESS",
+        channel="email",
+        provider="mailtrap",
+        recipient="ada@example.com",
+        status=DeliveryStatus.SENDING,
+        snapshot={},
+        created_at=NOW,
+        next_attempt_at=NOW,
+        attempts=attempts,
+    )
+    return replace(delivery, **changes)
+
+
+attempts = st.builds(
+    Attempt,
+    verdict=st.sampled_from(Verdict),
+    retry_after_seconds=st.none() | st.floats(0, 1e9),
+    provider_message_id=st.none() | st.just("m1"),
+)
+
+
+@given(attempts, st.integers(1, 8), st.floats(0, 10_000))
+def test_every_try_leads_to_a_consistent_state(attempt, number, age):
+    after = claimed(number).conclude(attempt, NOW + timedelta(seconds=age), POLICY)
+    live = after.status is DeliveryStatus.RETRYING
+    assert live == (after.next_attempt_at is not None)
+    assert live == (after.finished_at is None)
+    assert (after.status is DeliveryStatus.FAILED) == (after.reason is not None)
+    if live:
+        assert number < POLICY.max_attempts
+        assert after.next_attempt_at <= NOW + timedelta(seconds=POLICY.max_age_seconds)
+
+
+@given(st.sampled_from([Verdict.TRANSIENT, Verdict.AMBIGUOUS, Verdict.MISCONFIGURED]))
+def test_tries_are_bounded_by_the_policy(verdict):
+    delivery, tries = claimed(), 0
+    while True:
+        tries += 1
+        delivery = replace(delivery, attempts=tries).conclude(Attempt(verdict=verdict), NOW, POLICY)
+        if delivery.status is not DeliveryStatus.RETRYING:
+            break
+    assert tries == POLICY.max_attempts == 4
+    assert delivery.reason == FailureReason.EXHAUSTED
+
+
+def test_retry_after_is_honoured_within_bounds():
+    policy = replace(POLICY, max_age_seconds=10**6)
+
+    def waits(seconds):
+        after = claimed().conclude(Attempt(verdict=Verdict.TRANSIENT, retry_after_seconds=seconds), NOW, policy)
+        return (after.next_attempt_at - NOW).total_seconds()
+
+    assert waits(300) == 300
+    assert waits(10**6) == MAX_RETRY_AFTER_SECONDS
+    assert 24 <= waits(1) <= 36, "the policy's own delay is the least"
+
+
+def test_a_try_that_would_come_too_late_is_not_planned():
+    after = claimed().conclude(Attempt(verdict=Verdict.TRANSIENT), NOW + timedelta(seconds=3_590), POLICY)
+    assert (after.status, after.reason) == (DeliveryStatus.FAILED, FailureReason.EXPIRED)
+
+
+def test_overdue_says_why():
+    assert claimed(4).overdue(NOW, POLICY) is None
+    assert claimed(5).overdue(NOW, POLICY) is FailureReason.EXHAUSTED
+    assert claimed().overdue(NOW + timedelta(hours=2), POLICY) is FailureReason.EXPIRED
+
+
+def test_a_skip_is_no_try():
+    after = claimed().skip(SkipReason.PROVIDER_NOT_CONFIGURED, NOW)
+    assert (after.status, after.reason, after.attempts) == (DeliveryStatus.SKIPPED, "provider_not_configured", 0)
