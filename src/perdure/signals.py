@@ -90,10 +90,14 @@ class NotificationIntended(Signal):
 
 
 @dataclass(frozen=True, slots=True)
-class NotificationSent(Signal):
+class NotificationSettled(Signal):
+    """A delivery that a notifier had claimed is sent, given up or skipped. After the commit."""
+
     delivery_id: UUID
     job_id: UUID
     provider: str
+    status: str
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)

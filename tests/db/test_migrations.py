@@ -38,7 +38,9 @@ async def test_upgrading_again_changes_nothing(any_database):
 async def test_everything_lies_in_our_schema(any_database):
     async with any_database.snapshot() as connection:
         found = await connection.execute(
-            text("SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'perdure')")
+            text(
+                "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'perdure')"
+            )
         )
         assert found.scalar_one() == 0
 

@@ -18,6 +18,7 @@ app = typer.Typer(
     help="Resilient Async Job Processing Platform: jobs that survive crashes, and people who are told how they ended.",
     epilog=EPILOG,
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import traceback
+from collections.abc import Callable
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
 import orjson
@@ -58,8 +60,15 @@ async def _call(processor: Processor, job: Job, context: AttemptContext, threads
     arguments = (payload, context) if processor.takes_context else (payload,)
     if processor.is_async:
         return await processor.function(*arguments)
-    bound = contextvars.copy_context()
-    return await asyncio.get_running_loop().run_in_executor(threads, bound.run, processor.function, *arguments)
+    run = partial(contextvars.copy_context().run, _call_plain, processor.function, *arguments)
+    return await asyncio.get_running_loop().run_in_executor(threads, run)
+
+
+def _call_plain(function: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except StopIteration as error:  # a future cannot carry it
+        raise RuntimeError("the processor raised StopIteration") from error
 
 
 def _payload_refused(error: ValidationError) -> str:

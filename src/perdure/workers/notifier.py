@@ -15,10 +15,10 @@ from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.rendering import MessageRenderer
 from perdure.db.session import Database
 from perdure.db.wakeup import Topic, Wakeup
-from perdure.models.delivery import Attempt, Delivery, DeliveryStatus, FailureReason, SkipReason, Verdict
+from perdure.models.delivery import Attempt, Delivery, FailureReason, SkipReason, Verdict
 from perdure.repositories.delivery_repository import ClaimedDelivery, DeliveryRepository, Try
 from perdure.schemas.addresses import mask
-from perdure.signals import NotificationFailed, NotificationSent, Signals
+from perdure.signals import NotificationFailed, NotificationSettled, Signals
 from perdure.workers.batcher import Batcher
 from perdure.workers.loop import Loop
 
@@ -85,39 +85,26 @@ class Notifier(Loop):
             self.woken.set()
 
     async def _tell(self, delivery: Delivery) -> None:
+        """One claimed delivery, from the decision to try it to what came of it."""
         provider = self._providers.for_channel(delivery.channel)
         now = self._database.clock.now()
         if provider is None or provider.missing_settings():
-            self.completer.put((delivery.skip(SkipReason.PROVIDER_NOT_CONFIGURED, now), None))
-            return
+            return self.completer.put((delivery.skip(SkipReason.PROVIDER_NOT_CONFIGURED, now), None))
         delivery = replace(delivery, provider=provider.name)
         reason = delivery.overdue(now, provider.policy)
         if reason is not None:
-            self.completer.put((delivery.fail(reason, now), None))
-            return
-        started, one_try = now, await self._try(provider, delivery, now)
-        if one_try.attempt.error_type == _RENDERING:
-            self.completer.put((delivery.fail(FailureReason.RENDERING_FAILED, started), one_try))
-            return
-        concluded = delivery.conclude(one_try.attempt, self._database.clock.now(), provider.policy)
-        self.completer.put((concluded, one_try))
-
-    async def _try(self, provider: Provider, delivery: Delivery, now: datetime) -> Try:
-        started = time.monotonic()
+            return self.completer.put((delivery.fail(reason, now), None))
         try:
             message = self._renderer.render(delivery)
         except Exception as error:  # noqa: BLE001 (a template must not stop the loop; the cause is on record)
-            attempt = _raised(error, Verdict.PERMANENT, _RENDERING)
-        else:
-            attempt = await _send(provider, message)
-        return Try(
-            delivery_id=delivery.delivery_id,
-            number=delivery.attempts,
-            provider=provider.name,
-            started_at=now,
-            duration_ms=round((time.monotonic() - started) * 1000),
-            attempt=attempt,
-        )
+            attempt = Attempt(verdict=Verdict.PERMANENT, error_type="rendering", message=_cause(error))
+            concluded = delivery.fail(FailureReason.RENDERING_FAILED, now)
+            return self.completer.put((concluded, _tried(delivery, now, 0.0, attempt)))
+        started = time.monotonic()
+        attempt = await _send(provider, message)
+        seconds = time.monotonic() - started
+        concluded = delivery.conclude(attempt, self._database.clock.now(), provider.policy)
+        return self.completer.put((concluded, _tried(delivery, now, seconds, attempt)))
 
     async def _save(self, conclusions: list[Conclusion]) -> None:
         async with self._database.transaction() as connection:
@@ -125,13 +112,12 @@ class Notifier(Loop):
             await deliveries.apply([delivery for delivery, _ in conclusions])
             await deliveries.add_tries([one for _, one in conclusions if one is not None])
         for delivery, one_try in conclusions:
-            if one_try is not None:
-                self._signals.emit(_told(delivery, one_try))
-        if any(delivery.status is DeliveryStatus.RETRYING for delivery, _ in conclusions):
-            self.woken.set()
-
-
-_RENDERING = "rendering"
+            if one_try is not None and one_try.attempt.verdict is not Verdict.ACCEPTED:
+                self._signals.emit(_failed(delivery, one_try))
+            if delivery.finished_at is not None:
+                self._signals.emit(_settled(delivery))
+            else:
+                self.woken.set()  # a new due time, perhaps sooner than the one it sleeps until
 
 
 async def _send(provider: Provider, message: Message) -> Attempt:
@@ -140,37 +126,46 @@ async def _send(provider: Provider, message: Message) -> Attempt:
         async with asyncio.timeout(provider.policy.deadline_seconds + PROVIDER_GRACE_SECONDS):
             return await provider.send(message)
     except TimeoutError as error:
-        return _raised(error, Verdict.AMBIGUOUS, "deadline")
+        return Attempt(verdict=Verdict.AMBIGUOUS, error_type="deadline", message=_cause(error))
     except Exception as error:  # noqa: BLE001 (the wall between providers and the platform)
-        return _raised(error, Verdict.AMBIGUOUS, type(error).__name__)
+        return Attempt(verdict=Verdict.AMBIGUOUS, error_type=type(error).__name__, message=_cause(error))
 
 
-def _raised(error: Exception, verdict: Verdict, error_type: str) -> Attempt:
-    """The text of the error is left out: it may hold a key or an address."""
-    return Attempt(verdict=verdict, error_type=error_type, message=f"the provider raised {type(error).__name__}")
+def _cause(error: Exception) -> str:
+    """Names the error without its text, which may hold a key or an address."""
+    return f"{type(error).__name__} was raised"
+
+
+def _tried(delivery: Delivery, started_at: datetime, seconds: float, attempt: Attempt) -> Try:
+    return Try(
+        delivery_id=delivery.delivery_id,
+        number=delivery.attempts,
+        provider=delivery.provider,
+        started_at=started_at,
+        duration_ms=round(seconds * 1000),
+        attempt=attempt,
+    )
 
 
 def _lost_try(claimed: ClaimedDelivery, now: datetime) -> Try:
     """The record of a try whose sender vanished: it may have been sent."""
-    delivery = claimed.delivery
-    return Try(
-        delivery_id=delivery.delivery_id,
-        number=delivery.attempts - 1,
-        provider=delivery.provider,
-        started_at=now,
-        duration_ms=0,
-        attempt=Attempt(
-            verdict=Verdict.AMBIGUOUS,
-            error_type="sender_lost",
-            message="the process that was sending ended without a word; it may have been sent",
-        ),
+    earlier = replace(claimed.delivery, attempts=claimed.delivery.attempts - 1)
+    lost = Attempt(
+        verdict=Verdict.AMBIGUOUS,
+        error_type="sender_lost",
+        message="the process that was sending ended without a word; it may have been sent",
+    )
+    return _tried(earlier, now, 0.0, lost)
+
+
+def _settled(delivery: Delivery) -> NotificationSettled:
+    return NotificationSettled(
+        delivery.delivery_id, delivery.job_id, delivery.provider, delivery.status.value, delivery.reason
     )
 
 
-def _told(delivery: Delivery, one_try: Try) -> NotificationSent | NotificationFailed:
+def _failed(delivery: Delivery, one_try: Try) -> NotificationFailed:
     attempt = one_try.attempt
-    if attempt.verdict is Verdict.ACCEPTED:
-        return NotificationSent(delivery.delivery_id, delivery.job_id, delivery.provider)
     return NotificationFailed(
         delivery_id=delivery.delivery_id,
         job_id=delivery.job_id,
@@ -179,5 +174,5 @@ def _told(delivery: Delivery, one_try: Try) -> NotificationSent | NotificationFa
         attempt=one_try.number,
         error_type=attempt.error_type or attempt.verdict.value,
         message=attempt.message or "",
-        final=delivery.status is not DeliveryStatus.RETRYING,
+        final=delivery.finished_at is not None,
     )
