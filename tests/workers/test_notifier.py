@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
+from tests.stand_in.mailtrap_server import MailtrapStandIn
+from tests.workers.conftest import working
 
 from perdure.bootstrap import opened_platform
 from perdure.core.notifications.providers.base import (
@@ -26,8 +28,6 @@ from perdure.repositories.delivery_queries import DeliveryQueries
 from perdure.settings import Settings
 from perdure.signals import NotificationFailed, NotificationIntended, NotificationSettled
 from perdure.workers.notifier import Notifier
-from tests.stand_in.mailtrap_server import MailtrapStandIn
-from tests.workers.conftest import working
 
 TOLD = {
     "context": {"email": "ada@example.com"},

@@ -35,7 +35,7 @@ class Crowd(MailtrapEmailProvider):
     def name(self) -> str:
         return "crowd"
 
-    def evaluate(self, job: Job, event: JobEvent) -> Evaluation:  # noqa: ARG002
+    def evaluate(self, job: Job, event: JobEvent) -> Evaluation:
         if isinstance(self._answer, Exception):
             raise self._answer
         return self._answer

@@ -54,7 +54,7 @@ class Page(HTMLParser):
         self.tags.append((tag, dict(attrs)))
         self._in_style = tag == "style"
 
-    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002
+    def handle_endtag(self, tag: str) -> None:
         self._in_style = False
 
     def handle_data(self, data: str) -> None:

@@ -147,7 +147,7 @@ class Raising(httpx2.AsyncBaseTransport):
     def __init__(self, error: BaseException) -> None:
         self._error = error
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:  # noqa: ARG002
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         raise self._error
 
 

@@ -1,0 +1,127 @@
+"""Files, job types, health, the local inbox, the API's own description."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from perdure.bootstrap import LOCAL_INBOX_KEY
+
+JOB_TYPES = ["demo.fail", "demo.sleep"]
+
+
+async def test_a_file_comes_back_as_it_went(http):
+    body = bytes(range(256)) * 1000
+    answer = await http.post("/v1/files", params={"name": "ünï.bin"}, content=body)
+    assert answer.status_code == 201
+    stored = answer.json()
+    assert (stored["name"], stored["size_bytes"]) == ("ünï.bin", len(body))
+    read = await http.get(answer.headers["location"])
+    assert read.content == body
+    assert "attachment" in read.headers["content-disposition"]
+    assert read.headers["x-content-type-options"] == "nosniff"
+    part = await http.get(answer.headers["location"], headers={"Range": "bytes=10-19"})
+    assert (part.status_code, part.content) == (206, body[10:20])
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a\\b", "a\x00b", "a\nb", "x" * 256])
+async def test_names_that_are_no_names_are_refused(http, name):
+    answer = await http.post("/v1/files", params={"name": name}, content=b"x")
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+
+
+async def test_content_types_are_kept_only_when_they_are_ones(http):
+    for sent, kept in [("text/csv; charset=utf-8", "text/csv"), ("<script>", "application/octet-stream")]:
+        answer = await http.post("/v1/files", content=b"x", headers={"content-type": sent})
+        assert answer.json()["content_type"] == kept
+
+
+async def test_a_missing_file_is_a_404(http):
+    assert (await http.get(f"/v1/files/{uuid4()}")).status_code == 404
+
+
+async def test_job_types_are_listed_with_their_schemas(http):
+    types = (await http.get("/v1/job-types")).json()["items"]
+    assert [one["job_type"] for one in types] == JOB_TYPES
+    assert types[1]["payload_schema"]["properties"]["seconds"]["type"] == "number"
+    assert types[1]["max_retries"] == 3
+
+
+async def test_health_and_readiness(http):
+    assert (await http.get("/healthz")).status_code == 200
+    assert (await http.get("/readyz")).json() == {"status": "ready"}
+
+
+async def test_the_local_inbox_answers_as_the_sandbox_does(http):
+    mail = {"to": [{"email": "ada@example.com"}], "from": {"email": "a@b.co"}, "subject": "s", "text": "t"}
+    for key, status in [("wrong", 401), (LOCAL_INBOX_KEY, 200)]:
+        answer = await http.post("/api/send/local", json=mail, headers={"Authorization": f"Bearer {key}"})
+        assert (answer.status_code, answer.json()["success"]) == (status, status == 200)
+    [caught] = (await http.get("/v1/inbox")).json()["items"]
+    assert caught["mail"] == mail
+    assert caught["message_id"] == answer.json()["message_ids"][0]
+
+
+async def test_many_can_wait_and_all_are_told(http, platform):
+    jobs = [(await http.post("/v1/jobs", json={"job_type": "demo.sleep"})).json()["job_id"] for _ in range(3)]
+    finished = http._transport.app.state.finished_jobs
+    waiter = asyncio.create_task(finished.run())
+    try:
+        waits = [asyncio.create_task(http.get(f"/v1/jobs/{job}/wait")) for job in jobs for _ in range(5)]
+        for job in jobs:
+            await http.post(f"/v1/jobs/{job}/cancel")
+        answers = await asyncio.wait_for(asyncio.gather(*waits), 10)
+        assert {answer.json()["status"] for answer in answers} == {"CANCELLED"}
+    finally:
+        waiter.cancel()
+
+
+async def test_the_description_is_openapi_3_1_and_whole(http):
+    document = (await http.get("/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    body = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert "context" in body["properties"]
+    assert "email" in body["properties"]["notifications"]["anyOf"][0]["properties"]
+    dangling = [ref for ref in _references(document) if ref not in document["components"]["schemas"]]
+    assert dangling == []
+
+
+def _references(node):
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "$ref":
+                yield value.removeprefix("#/components/schemas/")
+            else:
+                yield from _references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value)
+
+
+async def test_the_reference_page_is_served_without_foreign_parts(http):
+    page = await http.get("/docs")
+    assert page.status_code == 200
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "<script" not in page.text
+    assert "/v1/jobs" in page.text
+
+
+async def test_a_database_that_is_away_is_a_503(http, platform):
+    await platform.database.engine.dispose()
+    platform.database.url = platform.database.url.parse("postgresql://nobody@127.0.0.1:1/none")
+    answer = await http.get("/readyz")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert "retry-after" in answer.headers
+
+
+async def test_what_we_did_not_expect_is_a_500_that_tells_nothing(http, platform):
+    async with platform.database.transaction() as connection:
+        await connection.execute(text("ALTER TABLE perdure.job_types RENAME TO elsewhere"))
+    try:
+        answer = await http.get("/v1/job-types")
+    finally:
+        async with platform.database.transaction() as connection:
+            await connection.execute(text("ALTER TABLE perdure.elsewhere RENAME TO job_types"))
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert "job_types" not in answer.text
