@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     import duckdb
 
 MAX_COLUMNS = 2_000
+COLUMNS_PER_PASS = 100
+"""The state of each column's sketches is held in memory; wider tables are read once per so many columns."""
 MAX_REJECTS = 100_000
 MAX_TEXT = 200
 MAX_SAFE_INTEGER = 2**53 - 1
 
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"})
 _NAMES = {"BOOLEAN": "boolean", "DATE": "date", "TIME": "time"}
+_QUOTE = literal('"')
+"""Always RFC 4180's: a sample without quotes does not mean that none follow."""
 _ISO_DATE = "%Y-%m-%d"
 
 
@@ -33,7 +37,6 @@ class Dialect:
     """How the table is written, as given or sniffed; ``proposed`` is a DuckDB type per column."""
 
     delimiter: str
-    quote: str
     has_header: bool
     date_format: str | None
     timestamp_format: str | None
@@ -45,7 +48,8 @@ class Dialect:
     ) -> Dialect:
         import duckdb
 
-        options = ["sample_size = 20480", "strict_mode = false", "ignore_errors = true"]
+        options = [f"quote = {_QUOTE}", f"escape = {_QUOTE}", "sample_size = 20480", "strict_mode = false"]
+        options.append("ignore_errors = true")
         if delimiter is not None:
             options.append(f"delim = {literal(delimiter)}")
         if has_header is not None:
@@ -62,7 +66,6 @@ class Dialect:
             ) from None
         return cls(
             delimiter=found["Delimiter"],
-            quote="" if found["Quote"] == "(empty)" else found["Quote"],
             has_header=found["HasHeader"],
             date_format=found["DateFormat"],
             timestamp_format=found["TimestampFormat"],
@@ -74,7 +77,7 @@ class Dialect:
         names = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.proposed)
         return (
             f"read_csv({literal(path)}, auto_detect = false, columns = {{{names}}}, delim = {literal(self.delimiter)}, "
-            f"quote = {literal(self.quote)}, escape = {literal(self.quote)}, header = {str(self.has_header).lower()}, "
+            f"quote = {_QUOTE}, escape = {_QUOTE}, header = {str(self.has_header).lower()}, "
             f"strict_mode = false, ignore_errors = true, store_rejects = true, rejects_limit = {MAX_REJECTS})"
         )
 
@@ -85,27 +88,36 @@ def measure(
     """Rows, one profile per column, and how many rows were set aside."""
     import duckdb
 
-    columns = [
-        _Column(index, name, proposed, dialect) for index, (name, proposed) in enumerate(dialect.proposed.items())
-    ]
+    columns = [_Column(name, proposed, dialect) for name, proposed in dialect.proposed.items()]
     if len(columns) > MAX_COLUMNS:
         raise NotRetryable(f"The table has {len(columns):,} columns; at most {MAX_COLUMNS:,} are profiled.")
-    wanted = ", ".join(["count(*) AS rows", *(one for column in columns for one in column.aggregates(quantiles))])
-    query = f"SELECT {wanted} FROM {dialect.source(path)}"  # noqa: S608 (names and literals are quoted)
+    rows, profiles = 0, []
     try:
-        row = watched_row(connection, query, ctx, "profiling")
-        rejected = _rejected(connection)
+        for first in range(0, len(columns), COLUMNS_PER_PASS):
+            group = columns[first : first + COLUMNS_PER_PASS]
+            rows, found = _one_pass(connection, dialect.source(path), group, quantiles, ctx)
+            profiles += found
+        return rows, profiles, _rejected(connection)
     except duckdb.OutOfMemoryException:
         raise NotRetryable("The table needs more memory than a profile may take: its lines are too long.") from None
     except duckdb.Error as error:
         raise NotRetryable(f"The table cannot be read: {str(error).splitlines()[0]}") from None
-    rows, values = row[0], row[1:]
-    per_column = len(columns[0].aggregates(quantiles)) if columns else 0
-    profiles = [
-        column.profile(rows, values[column.index * per_column : (column.index + 1) * per_column], quantiles)
-        for column in columns
-    ]
-    return rows, profiles, rejected
+
+
+def _one_pass(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    columns: Sequence[_Column],
+    quantiles: Sequence[float],
+    ctx: JobContext,
+) -> tuple[int, list[dict[str, Any]]]:
+    """Rows, and the profiles of ``columns``, from one reading of the table."""
+    asked = [column.aggregates(quantiles) for column in columns]
+    query = f"SELECT count(*), {', '.join(one for each in asked for one in each)} FROM {source}"  # noqa: S608 (quoted)
+    rows, *values = watched_row(connection, query, ctx, "profiling")
+    size = len(asked[0])
+    answers = [values[start : start + size] for start in range(0, len(values), size)]
+    return rows, [column.profile(rows, found, quantiles) for column, found in zip(columns, answers, strict=True)]
 
 
 def _rejected(connection: duckdb.DuckDBPyConnection) -> int:
@@ -120,8 +132,7 @@ def _rejected(connection: duckdb.DuckDBPyConnection) -> int:
 class _Column:
     """One column: what to ask of it, and what the answers make of it."""
 
-    def __init__(self, index: int, name: str, proposed: str, dialect: Dialect) -> None:
-        self.index = index
+    def __init__(self, name: str, proposed: str, dialect: Dialect) -> None:
         self.name = name
         self._is_number = proposed in _INTEGERS or proposed in {"DOUBLE", "FLOAT"} or proposed.startswith("DECIMAL")
         self._proposed = "DOUBLE" if self._is_number else proposed

@@ -70,8 +70,8 @@ def watched_row(connection: duckdb.DuckDBPyConnection, query: str, ctx: JobConte
     watcher = threading.Thread(target=watch, name="duckdb-watch", daemon=True)
     watcher.start()
     try:
-        row = connection.execute(query).fetchone()
+        rows = connection.execute(query).fetchall()  # all: what was rejected is written down only at the end
     finally:
         done.set()
         watcher.join()
-    return row or ()
+    return rows[0]
