@@ -2,8 +2,9 @@
 
 import time
 
-from perdure.client import calls
 from tests.stand_in.mailtrap_server import MailtrapStandIn
+
+from perdure.client import calls
 
 QUICKLY = {"base_seconds": 0.05, "max_seconds": 0.1}
 TOLD = {"context": {"email": "ada@example.com"}, "notifications": {"email": {}}}

@@ -1,0 +1,196 @@
+"""The command line against a real server: what it prints, and the codes it leaves with."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import asyncpg
+import pytest
+
+HEAVY = {"sqlalchemy", "asyncpg", "fastapi", "starlette", "uvicorn", "alembic", "duckdb", "mailtrap"}
+
+
+def perdure(*arguments: str, url: str | None = None, stdin: str = "", **environment: str):
+    target = {} if url is None else {"PERDURE_URL": url}
+    return subprocess.run(
+        [sys.executable, "-m", "perdure", *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | target | environment,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def url(installation) -> str:
+    installation.work()
+    return installation.serve().ready["url"]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["jobs", "--help"], ["deliveries", "list", "--help"], ["--version"]])
+def test_help_is_light(arguments):
+    code = (
+        "import sys; from perdure.cli import app\n"
+        f"try: app({arguments!r})\n"
+        f"except SystemExit: pass\nprint('LOADED', sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("LOADED []")
+
+
+def test_the_client_is_light():
+    code = f"import sys, perdure; perdure.Client; print(sorted({HEAVY | {'pydantic'}!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_command_has_a_help_line():
+    shown = perdure("--help").stdout
+    for command in ("dev", "serve", "worker", "demo", "jobs", "deliveries", "db"):
+        assert f" {command} " in shown
+    assert "Exit codes" in shown
+
+
+def test_a_job_from_submission_to_its_end(url, tmp_path):
+    done = perdure("jobs", "submit", "demo.sleep", "--payload", '{"seconds": 0}', "--wait", "--json", url=url)
+    assert done.returncode == 0, done.stderr
+    job = json.loads(done.stdout)
+    assert job["status"] == "SUCCEEDED"
+    shown = perdure("jobs", "get", job["job_id"], url=url)
+    assert "SUCCEEDED" in shown.stdout
+    assert "\x1b" not in shown.stdout, "no colours in a pipe"
+    events = perdure("jobs", "events", job["job_id"], url=url).stdout
+    assert [line.split()[-1] for line in events.splitlines()] == ["CREATED", "STARTED", "SUCCESS"]
+    listed = json.loads(perdure("jobs", "list", "--status", "succeeded", "--json", url=url).stdout)
+    assert [one["job_id"] for one in listed["items"]] == [job["job_id"]]
+    again = perdure("jobs", "retry", job["job_id"], url=url)
+    assert again.stdout.split() == [job["job_id"], "QUEUED"]
+    assert perdure("jobs", "watch", job["job_id"], url=url).returncode == 0
+
+
+def test_the_exit_code_tells_how_a_job_ended(url):
+    failing = perdure("jobs", "submit", "demo.fail", "--max-retries", "0", "--email", "a@b.co", "--wait", url=url)
+    assert failing.returncode == 3
+    job_id = failing.stdout.split()[0]
+    assert perdure("jobs", "watch", job_id, url=url).returncode == 3
+    slow = perdure(
+        "jobs", "submit", "demo.sleep", "--payload", '{"seconds": 30}', "--wait", "--timeout", "0.1", url=url
+    )
+    assert slow.returncode == 5
+    later = perdure("jobs", "submit", "demo.sleep", "--delay", "60", url=url).stdout.split()[0]
+    assert perdure("jobs", "cancel", later, url=url).returncode == 0
+    assert perdure("jobs", "watch", later, url=url).returncode == 4
+    rows = [line.split("\t") for line in perdure("deliveries", "list", url=url).stdout.splitlines()]
+    assert rows[0][:4] == ["delivery", "job", "event", "provider"]
+    assert rows[1][1] == job_id
+    assert rows[1][6] == "provider_not_configured"
+    detail = perdure("deliveries", "get", rows[1][0], url=url)
+    assert "a***@b***.co" in detail.stdout
+
+
+def test_a_file_is_uploaded_and_named(url, tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("a,b\n1,2\n")
+    done = perdure("jobs", "submit", "csv.profile", "--file", str(table), "--wait", "--json", url=url)
+    assert json.loads(done.stdout)["result"]["rows"] == 1
+
+
+MISTAKES = [
+    (["jobs", "get", "01980000-0000-7000-8000-000000000000"], 6, "no job with this id"),
+    (["jobs", "get", "nonsense"], 1, "job_id"),
+    (["jobs", "submit", "never.heard"], 1, "Start a worker that has it"),
+    (["jobs", "submit", "demo.sleep", "--payload", "{"], 2, "--payload must be JSON"),
+    (["jobs", "submit", "csv.profile", "--file", "missing.csv"], 2, "no file"),
+    (["jobs", "submit", "demo.sleep", "--email", "x"], 1, "context.email"),
+    (["jobs", "list", "--limit", "0"], 2, "limit"),
+    (["nonsense"], 2, "No such command"),
+]
+
+
+def test_mistakes_are_one_clear_line(url):
+    for arguments, code, said in MISTAKES:
+        done = perdure(*arguments, url=url)
+        assert done.returncode == code, done.stderr
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_nobody_there_is_said_with_what_to_do():
+    done = perdure("jobs", "list", url="http://127.0.0.1:9")
+    assert done.returncode == 7
+    assert "perdure dev" in done.stderr
+    as_json = perdure("jobs", "list", "--json", url="http://127.0.0.1:9")
+    assert json.loads(as_json.stdout)["code"] == "server_unreachable"
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"PERDURE_LEASE_SECONDS": "long"}, "PERDURE_LEASE_SECONDS"),
+        ({"PERDURE_HOST": "0.0.0.0"}, "loopback"),
+        ({"PERDURE_DATABASE_URL": "mysql://h/d"}, "PostgreSQL"),
+        ({"PERDURE_DATABASE_URL": "postgresql://nobody:canary@127.0.0.1:9/d"}, "cannot be reached"),
+        ({"MAILTRAP_API_KEY": "can ary"}, "MAILTRAP_API_KEY"),
+    ],
+)
+def test_a_wrong_set_up_ends_with_what_to_mend(environment, said, tmp_path):
+    done = perdure("serve", "--port", "0", "--data-dir", str(tmp_path), **environment)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "canary" not in done.stderr
+    assert "can ary" not in done.stderr
+
+
+def test_a_port_in_use_is_said(url, tmp_path, embedded_url):
+    port = url.rpartition(":")[2]
+    done = perdure("serve", "--port", port, PERDURE_DATABASE_URL=embedded_url)
+    assert (done.returncode, "PERDURE_PORT" in done.stderr) == (1, True)
+
+
+def test_an_old_schema_names_the_command_that_mends_it(database, embedded_url):
+    async def make(name):
+        connection = await asyncpg.connect(embedded_url)
+        await connection.execute(f"DROP DATABASE IF EXISTS {name}")
+        await connection.execute(f"CREATE DATABASE {name}")
+        await connection.close()
+
+    name = f"fresh_{os.getpid()}"
+    fresh = embedded_url.partition("?")[0].rpartition("/")[0] + f"/{name}?" + embedded_url.partition("?")[2]
+    _aside(make(name))
+    refused = perdure("serve", "--port", "0", PERDURE_DATABASE_URL=fresh)
+    assert refused.returncode == 1
+    assert "perdure db upgrade" in refused.stderr
+    upgraded = perdure("db", "upgrade", PERDURE_DATABASE_URL=fresh)
+    assert "0001" in upgraded.stdout
+    assert json.loads(perdure("db", "upgrade", "--json", PERDURE_DATABASE_URL=fresh).stdout) == {"applied": []}
+
+
+def _aside(coroutine):
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
+def test_the_demo_does_all_it_promises():
+    started = time.monotonic()
+    done = perdure("demo", MAILTRAP_API_KEY="a-key-that-must-not-be-used", PERDURE_PORT="nonsense")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for said in ("1,461 rows", "csv.profile succeeded", "demo.fail failed", "attempt 3", "All of it happened"):
+        assert said in done.stdout
+    assert time.monotonic() - started < 60
+
+
+def test_the_demo_profiles_the_users_own_table(tmp_path):
+    table = tmp_path / "mine.csv"
+    table.write_text("fruit,price\napple,1.5\npear,2.5\n")
+    done = perdure("demo", str(table))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "mine.csv" in done.stdout
+    assert "fruit" in done.stdout
+    assert perdure("demo", "missing.csv").returncode == 1
