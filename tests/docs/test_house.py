@@ -1,0 +1,30 @@
+"""Rules of the house that no linter knows."""
+
+import re
+from pathlib import Path
+
+SOURCES = sorted((Path(__file__).parents[2] / "src" / "perdure").rglob("*.py"))
+
+
+def test_there_is_one_commit_in_the_house():
+    found = [path.name for path in SOURCES if ".commit(" in path.read_text()]
+    assert found == ["session.py"]
+
+
+def test_every_statement_names_the_schema():
+    """Never by search_path: a user's own database can be shared."""
+    tables = "jobs|job_events|deliveries|delivery_attempts|workers|job_types|files|inbox_messages|schema_version"
+    bare = re.compile(rf"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|ON)\s+({tables})\b")
+    found = [(path.name, match[0]) for path in SOURCES for match in bare.finditer(path.read_text())]
+    assert found == []
+
+
+def test_modules_stay_small():
+    long = {path.name: lines for path in SOURCES if (lines := path.read_text().count("\n")) > 300}
+    assert long == {}
+
+
+def test_only_bootstrap_app_and_cli_read_the_settings():
+    allowed = {"bootstrap.py", "app.py", "run.py", "database.py", "settings.py"}
+    found = {path.name for path in SOURCES if "perdure.settings import" in path.read_text()}
+    assert found <= allowed
