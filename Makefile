@@ -29,7 +29,7 @@ test: $(STAMP) ## Run the checks and the test suite
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest --numprocesses=2 --dist=loadscope
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup
 
 check: $(STAMP) ## Run the checks alone: style, types, walls between the rooms
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from sqlalchemy import text
-from tests.installation import client, installation
+from tests.installation import client, installation, server_url
 
 from perdure.bootstrap import Platform, opened_platform
 from perdure.db import migrate
@@ -26,7 +26,7 @@ from perdure.db.url import DatabaseUrl
 from perdure.settings import Settings
 from perdure.signals import Signals
 
-__all__ = ["client", "installation"]
+__all__ = ["client", "installation", "server_url"]
 
 for name in list(os.environ):
     if name.startswith(("PERDURE_", "MAILTRAP_", "MAIL_FROM_")) or name == "DATABASE_URL":

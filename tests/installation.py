@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -72,21 +73,36 @@ class Installation:
             process.close()
 
 
-@pytest.fixture
-def installation(database, embedded_url: str, tmp_path: Path) -> Iterator[Installation]:
+@contextmanager
+def installed(database_url: str, directory: Path) -> Iterator[Installation]:
+    """An installation on the given database; what it started ends with the block."""
     environment = {
-        "PERDURE_DATABASE_URL": embedded_url,
-        "PERDURE_DATA_DIR": str(tmp_path / "data"),
+        "PERDURE_DATABASE_URL": database_url,
+        "PERDURE_DATA_DIR": str(directory / "data"),
         "PERDURE_LEASE_SECONDS": "1.5",
         "PERDURE_EMAIL_RETRY_SECONDS": "0.2,0.2,0.2,0.2,0.2",
     }
-    made = Installation(tmp_path, environment)
-    yield made
-    made.close()
+    made = Installation(directory, environment)
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture
-def client(installation: Installation) -> Iterator[Client]:
-    """A client of a server of the installation; no worker runs yet."""
-    with Client(installation.serve().ready["url"]) as client:
+def installation(database, embedded_url: str, tmp_path: Path) -> Iterator[Installation]:
+    with installed(embedded_url, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def server_url(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that all tests of a module share; workers are each test's own."""
+    with installed(embedded_url, tmp_path_factory.mktemp("server")) as made:
+        yield made.serve().ready["url"]
+
+
+@pytest.fixture
+def client(server_url: str) -> Iterator[Client]:
+    with Client(server_url) as client:
         yield client

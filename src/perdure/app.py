@@ -1,10 +1,9 @@
-"""The application: FastAPI over the platform's parts, and the processes that run them."""
+"""The application: FastAPI over the platform's parts, and the process that serves it."""
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -22,7 +21,7 @@ from perdure.routes import deliveries, files, inbox, jobs, operations, problems
 from perdure.routes.reference import render_reference
 from perdure.settings import Settings
 from perdure.telemetry import logs
-from perdure.workers.supervisor import stop_with_parent
+from perdure.workers.stopping import stop_signals
 
 GRACEFUL_SHUTDOWN_SECONDS = 5
 """How long requests under way may take once the server stops."""
@@ -119,17 +118,6 @@ async def serve(
             await _serve_until_stopped(app, listening, lambda: ready(url))
 
 
-async def work(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
-    """Runs a worker until told to stop."""
-    logs.configure(settings.log_format, settings.log_level)
-    async with opened_platform(settings) as platform, platform.runtime(run_worker=True).running():
-        stopped = asyncio.Event()
-        with _on_stop_signal(stopped.set):
-            stop_with_parent()
-            ready()
-            await stopped.wait()
-
-
 @asynccontextmanager
 async def _finished_jobs(platform: Platform) -> AsyncIterator[FinishedJobs]:
     finished = FinishedJobs(platform.database, platform.wakeup)
@@ -157,22 +145,9 @@ async def _serve_until_stopped(app: FastAPI, listening: socket.socket, ready: Ca
     def stop() -> None:
         server.should_exit = True
 
-    with _on_stop_signal(stop):
+    with stop_signals(stop):
         ready()
         await server.serve(sockets=[listening])
-
-
-@contextmanager
-def _on_stop_signal(stop: Callable[[], None]) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    for one in signals:
-        loop.add_signal_handler(one, stop)
-    try:
-        yield
-    finally:
-        for one in signals:
-            loop.remove_signal_handler(one)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -27,6 +27,7 @@ from perdure.storage.filesystem import FilesystemStore
 from perdure.telemetry import logs
 from perdure.workers.notifier import Notifier
 from perdure.workers.runtime import Runtime, WorkerOptions
+from perdure.workers.stopping import stop_signals, stop_with_parent
 
 LOCAL_INBOX_ID = "local"
 LOCAL_INBOX_KEY = "local-inbox"
@@ -142,6 +143,17 @@ async def opened_platform(
             )
         finally:
             await providers.aclose()
+
+
+async def work(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
+    """Runs a worker until told to stop; calls ``ready`` once it claims. (A server is the business of ``app``.)"""
+    logs.configure(settings.log_format, settings.log_level)
+    async with opened_platform(settings) as platform, platform.runtime(run_worker=True).running():
+        stopped = asyncio.Event()
+        with stop_signals(stopped.set):
+            stop_with_parent()
+            ready()
+            await stopped.wait()
 
 
 def uses_local_inbox(settings: Settings) -> bool:

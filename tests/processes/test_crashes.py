@@ -2,10 +2,12 @@
 
 import time
 
+import pytest
 from tests.stand_in.mailtrap_server import MailtrapStandIn
 
 from perdure.client import calls
 
+pytestmark = pytest.mark.xdist_group("crashes")
 QUICKLY = {"base_seconds": 0.05, "max_seconds": 0.1}
 TOLD = {"context": {"email": "ada@example.com"}, "notifications": {"email": {}}}
 
@@ -31,7 +33,8 @@ def events(client, job):
 def test_a_job_whose_worker_is_killed_runs_again_and_ends(installation, client):
     first = installation.work()
     job = client.submit("demo.sleep", {"seconds": 30}, retry=QUICKLY, timeout_seconds=0.5, max_retries=1)
-    first.kill() if running(client, job) else None
+    running(client, job)
+    first.kill()
     installation.work()
     ended = client.wait(job["job_id"], 30)
     assert ended["status"] == "FAILED"

@@ -122,9 +122,9 @@ def worker(
 
         command = [sys.executable, "-m", "perdure", *sys.argv[1:], "--processes", "1"]
         sys.exit(Supervisor(command, settings.worker_processes).run())
-    from perdure import app
+    from perdure import bootstrap
 
-    _run(app.work(settings, lambda: _say_ready("The worker runs", {"ready": True}, as_json=as_json)))
+    _run(bootstrap.work(settings, lambda: _say_ready("The worker runs", {"ready": True}, as_json=as_json)))
 
 
 def _settings(**flags: Any) -> Settings:

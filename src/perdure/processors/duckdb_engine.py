@@ -22,15 +22,6 @@ THREADS = 2
 WATCH_SECONDS = 0.2
 
 
-class Interrupted(Exception):
-    """The attempt was told to stop, and did. Its outcome is already decided elsewhere; nobody reads this one."""
-
-
-def stop_if_cancelled(ctx: JobContext) -> None:
-    if ctx.cancelled:
-        raise Interrupted("stopped as asked")
-
-
 def literal(text: str) -> str:
     """``text`` as a SQL string."""
     return "'" + text.replace("'", "''") + "'"
@@ -43,7 +34,7 @@ def identifier(name: str) -> str:
 
 @contextmanager
 def opened_engine(file: Path, scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that may read ``file`` and ``scratch``, where it also spills. Its time zone is UTC."""
+    """A connection that may read ``file`` and spill into ``scratch``."""
     import duckdb  # a large library: only processors that use it load it
 
     connection = duckdb.connect(":memory:", config={"memory_limit": MEMORY_LIMIT, "threads": THREADS})
@@ -54,10 +45,8 @@ def opened_engine(file: Path, scratch: Path) -> Iterator[duckdb.DuckDBPyConnecti
             "SET preserve_insertion_order = false",
             "SET enable_progress_bar = true",
             "SET enable_progress_bar_print = false",
-            "SET TimeZone = 'UTC'",
             f"SET temp_directory = {literal(str(scratch))}",
             f"SET allowed_paths = [{literal(str(file))}]",
-            f"SET allowed_directories = [{literal(str(scratch))}]",
             "SET enable_external_access = false",
             "SET lock_configuration = true",
         ):
@@ -68,30 +57,21 @@ def opened_engine(file: Path, scratch: Path) -> Iterator[duckdb.DuckDBPyConnecti
 
 
 def watched_row(connection: duckdb.DuckDBPyConnection, query: str, ctx: JobContext, message: str) -> tuple[Any, ...]:
-    """The one row of ``query``. Tells its progress meanwhile, and interrupts it once the attempt is to stop.
-
-    All of the answer is fetched, though it is one row: DuckDB commits what a query notes on the way (rejected rows)
-    only when its stream has been read to the end.
-    """
-    import duckdb
-
-    stop_if_cancelled(ctx)
+    """The one row of ``query``. Tells its progress meanwhile, and interrupts it once the attempt is to stop."""
     done = threading.Event()
 
     def watch() -> None:
         while not done.wait(WATCH_SECONDS):
             if ctx.cancelled:
-                connection.interrupt()  # again and again: one that comes before the query has started is lost
-            else:
-                ctx.progress(max(connection.query_progress(), 0.0), message)
+                connection.interrupt()
+                return
+            ctx.progress(max(connection.query_progress(), 0.0), message)
 
     watcher = threading.Thread(target=watch, name="duckdb-watch", daemon=True)
     watcher.start()
     try:
-        (row,) = connection.execute(query).fetchall()
-    except duckdb.InterruptException:
-        raise Interrupted("stopped as asked") from None
+        rows = connection.execute(query).fetchall()  # all: what was rejected is written down only at the end
     finally:
         done.set()
         watcher.join()
-    return tuple(row)
+    return rows[0]

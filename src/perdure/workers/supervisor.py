@@ -14,12 +14,12 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
+from perdure.workers.stopping import PARENT_PIPE
+
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 HEALTHY_SECONDS = 60.0
 """A child that lived so long died of something new: it is replaced at once."""
-PARENT_PIPE = "PERDURE_PARENT_PIPE"
-"""The environment variable that names the pipe's reading end to a child."""
 
 
 class Supervisor:
@@ -67,16 +67,3 @@ class Supervisor:
         for child in tuple(self._children.values()):
             if child.poll() is None:
                 child.send_signal(signal.SIGKILL if again else signal.SIGTERM)
-
-
-def stop_with_parent() -> None:
-    """In a child: asks this process to stop (SIGTERM) once the parent is gone. Does nothing without a parent."""
-    descriptor = os.environ.get(PARENT_PIPE)
-    if descriptor is None:
-        return
-
-    def watch(reading_end: int) -> None:
-        os.read(reading_end, 1)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, args=(int(descriptor),), name="parent-watch", daemon=True).start()
