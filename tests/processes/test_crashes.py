@@ -104,11 +104,12 @@ def test_a_telling_survives_the_death_of_everybody(installation):
             "MAILTRAP_API_KEY": "key",
             "MAILTRAP_INBOX_ID": "7",
             "MAILTRAP_API_HOST": mailtrap.url,
+            "PERDURE_EMAIL_RETRY_SECONDS": "3,3,3",
         }
         server, worker = installation.serve(**provider), installation.work(**provider)
         with Client(server.ready["url"]) as client:
             job = client.wait(client.submit("demo.sleep", {"seconds": 0}, **TOLD)["job_id"], 20)
-            mailtrap.wait_for(1)
+            until(lambda: client.call(calls.job_deliveries(job["job_id"]))["items"][0]["status"] == "RETRYING")
         server.kill()
         worker.kill()
         with Client(installation.serve(**provider).ready["url"]) as client:

@@ -24,6 +24,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,9 @@ NAME = "perdure"
 MAX_SOCKET_DIRECTORY = 85
 """A socket's path may have about 100 bytes; PostgreSQL's own file name needs 15 of them."""
 START_TIMEOUT_SECONDS = 60
+ORPHANS_SECONDS = 10.0
+"""How long the backends of a server that was killed may take to end; until then PostgreSQL refuses to start."""
+_ORPHANS = "shared memory block"
 CONFIGURATION = "perdure.conf"
 
 
@@ -163,19 +167,41 @@ class _Cluster:
 
     def start(self) -> bool:
         """Starts the server unless it runs; returns whether it was started."""
+        self._forget_zombie()
         if self._run_unchecked("pg_ctl", "--pgdata", str(self._data), "status").returncode == 0:
             return False
         self._configure(self._data)
         self._log.unlink(missing_ok=True)
         self._log.touch(mode=0o600)
         self.account.own(self._log)
-        done = self._run_unchecked(
-            *("pg_ctl", "--pgdata", str(self._data), "--wait", "--timeout", str(START_TIMEOUT_SECONDS), "--silent"),
-            *("--log", str(self._log), "--options", f"-c unix_socket_directories='{self.socket_directory}'", "start"),
-        )
+        until = time.monotonic() + ORPHANS_SECONDS
+        done = self._start_once()
+        while done.returncode != 0 and _ORPHANS in self._log.read_text(errors="replace") and time.monotonic() < until:
+            time.sleep(0.2)
+            done = self._start_once()
         if done.returncode != 0:
             raise EmbeddedServerError(_failure("start", done, self._log))
         return True
+
+    def _start_once(self) -> subprocess.CompletedProcess[str]:
+        return self._run_unchecked(
+            *("pg_ctl", "--pgdata", str(self._data), "--wait", "--timeout", str(START_TIMEOUT_SECONDS), "--silent"),
+            *("--log", str(self._log), "--options", f"-c unix_socket_directories='{self.socket_directory}'", "start"),
+        )
+
+    def _forget_zombie(self) -> None:
+        """Removes the PID file of a server that is dead but not yet reaped (by a PID 1 that reaps late, or never).
+
+        To PostgreSQL such a process still lives, and it would neither start nor be joined.
+        """
+        file = self._data / "postmaster.pid"
+        try:
+            process_id = file.read_text().split(maxsplit=1)[0]
+            state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
+        except (OSError, IndexError):  # no server, or no /proc to ask
+            return
+        if state == "Z":
+            file.unlink(missing_ok=True)
 
     def stop_command(self) -> list[str]:
         program = str(self._programs / "pg_ctl")

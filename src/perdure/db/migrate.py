@@ -71,7 +71,12 @@ def _missing(connection: Connection) -> list[str]:
 
 
 def _upgrade(connection: Connection) -> list[str]:
-    connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+    # Looked up in the table: IF NOT EXISTS trusts a cache that a wait for an advisory lock does not refresh.
+    exists = connection.execute(
+        text("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = :name)"), {"name": SCHEMA}
+    )
+    if not exists.scalar_one():
+        connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
     missing = _missing(connection)
     if missing:
         command.upgrade(_config(connection), "head")
