@@ -176,12 +176,17 @@ class _Cluster:
         self.account.own(self._log)
         until = time.monotonic() + ORPHANS_SECONDS
         done = self._start_once()
-        while done.returncode != 0 and _ORPHANS in self._log.read_text(errors="replace") and time.monotonic() < until:
+        while done.returncode != 0 and _ORPHANS in self._said() and time.monotonic() < until:
             time.sleep(0.2)
             done = self._start_once()
         if done.returncode != 0:
-            raise EmbeddedServerError(_failure("start", done, self._log))
+            raise EmbeddedServerError(_failure("start", self._said()))
         return True
+
+    def _said(self) -> str:
+        """What the server said last: before its own log began, and in it."""
+        logs = sorted(self._data.glob("log/*.log"), key=lambda path: path.stat().st_mtime)
+        return "\n".join(path.read_text(errors="replace").strip() for path in (self._log, *logs[-1:]))
 
     def _start_once(self) -> subprocess.CompletedProcess[str]:
         return self._run_unchecked(
@@ -190,7 +195,7 @@ class _Cluster:
         )
 
     def _forget_zombie(self) -> None:
-        """Removes the PID file of a server that is dead but not yet reaped (by a PID 1 that reaps late, or never).
+        """Removes the locks of a server that is dead but not yet reaped (by a PID 1 that reaps late, or never).
 
         To PostgreSQL such a process still lives, and it would neither start nor be joined.
         """
@@ -201,7 +206,8 @@ class _Cluster:
         except (OSError, IndexError):  # no server, or no /proc to ask
             return
         if state == "Z":
-            file.unlink(missing_ok=True)
+            for lock in (file, *self.socket_directory.glob(".s.PGSQL.*.lock")):
+                lock.unlink(missing_ok=True)
 
     def stop_command(self) -> list[str]:
         program = str(self._programs / "pg_ctl")
@@ -225,7 +231,7 @@ class _Cluster:
     def _run(self, program: str, *arguments: str, text: str | None = None) -> None:
         done = self._run_unchecked(program, *arguments, text=text)
         if done.returncode != 0:
-            raise EmbeddedServerError(_failure(program, done, None))
+            raise EmbeddedServerError(_failure(program, done.stderr or done.stdout))
 
     def _run_unchecked(
         self, program: str, *arguments: str, text: str | None = None
@@ -263,11 +269,8 @@ def _short_name(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
 
 
-def _failure(what: str, done: subprocess.CompletedProcess[str], log: Path | None) -> str:
-    said = done.stderr.strip() or done.stdout.strip()
-    if log is not None and log.exists():
-        said = f"{said}\n{log.read_text(errors='replace').strip()}".strip()
-    last_lines = "\n".join(said.splitlines()[-5:])
+def _failure(what: str, said: str) -> str:
+    last_lines = "\n".join(said.strip().splitlines()[-5:])
     return (
         f"The embedded PostgreSQL failed at `{what}`. Check that the disk has room and is not a network share, or set "
         f"PERDURE_DATABASE_URL to a server of your own. It said:\n{last_lines}"

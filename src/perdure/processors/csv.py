@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from perdure.processors.base import JobContext, processor
-from perdure.processors.csv_input import as_utf8
-from perdure.processors.csv_profile import MAX_REJECTS, Dialect, measure
+from perdure.processors.csv_dialect import Dialect
+from perdure.processors.csv_input import TableText, as_utf8, with_plain_line_ends
+from perdure.processors.csv_profile import MixedLineEnds, measure
 from perdure.processors.duckdb_engine import opened_engine
 
 Quantile = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -66,26 +67,31 @@ def profile(payload: ProfileRequest, ctx: JobContext) -> ProfileResult:
     with tempfile.TemporaryDirectory(prefix="perdure-csv-") as directory:
         scratch = Path(directory)
         ctx.progress(0, "reading")
-        table, encoding = as_utf8(file, payload.encoding, scratch)
-        with opened_engine(table, scratch) as connection:
-            dialect = Dialect.sniff(connection, str(table), delimiter=payload.delimiter, has_header=payload.has_header)
-            rows, columns, rejected = measure(connection, str(table), dialect, payload.quantiles, ctx)
+        text = as_utf8(file, payload.encoding, scratch, ctx)
+        with opened_engine(text.path, scratch) as connection:
+            dialect = Dialect.sniff(
+                connection, text.path, ctx, delimiter=payload.delimiter, has_header=payload.has_header
+            )
+            try:
+                measured = measure(connection, text.path, dialect, payload.quantiles, ctx)
+            except MixedLineEnds:
+                plain = with_plain_line_ends(text.path, scratch, ctx)
+                measured = measure(connection, plain, dialect, payload.quantiles, ctx)
     ctx.progress(100, "done")
     return ProfileResult(
         file=FileFacts(
             size_bytes=file.stat().st_size,
-            encoding=encoding,
+            encoding=text.encoding,
             delimiter=dialect.delimiter,
             has_header=dialect.has_header,
         ),
-        rows=rows,
-        columns=[ColumnProfile(**column) for column in columns],
-        warnings=_warnings(rejected),
+        rows=measured.rows,
+        columns=[ColumnProfile(**column) for column in measured.columns],
+        warnings=[*_guessed(text), *dialect.warnings(), *measured.warnings],
     )
 
 
-def _warnings(rejected: int) -> list[str]:
-    if rejected == 0:
+def _guessed(text: TableText) -> list[str]:
+    if not text.is_guess:
         return []
-    count = f"{rejected:,}" if rejected < MAX_REJECTS else f"{MAX_REJECTS:,} or more"
-    return [f"{count} rows do not have the columns of the others, or cannot be read; they are not counted above"]
+    return [f"The file is not UTF-8 and was read as {text.encoding}. If that is wrong, name its encoding."]

@@ -22,6 +22,15 @@ THREADS = 2
 WATCH_SECONDS = 0.2
 
 
+class Interrupted(Exception):
+    """The attempt was told to stop, and did. Its outcome is already decided elsewhere; nobody reads this one."""
+
+
+def stop_if_cancelled(ctx: JobContext) -> None:
+    if ctx.cancelled:
+        raise Interrupted("stopped as asked")
+
+
 def literal(text: str) -> str:
     """``text`` as a SQL string."""
     return "'" + text.replace("'", "''") + "'"
@@ -34,7 +43,7 @@ def identifier(name: str) -> str:
 
 @contextmanager
 def opened_engine(file: Path, scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that may read ``file`` and spill into ``scratch``."""
+    """A connection that may read ``file`` and ``scratch``, where it also spills. Its time zone is UTC."""
     import duckdb  # a large library: only processors that use it load it
 
     connection = duckdb.connect(":memory:", config={"memory_limit": MEMORY_LIMIT, "threads": THREADS})
@@ -45,8 +54,10 @@ def opened_engine(file: Path, scratch: Path) -> Iterator[duckdb.DuckDBPyConnecti
             "SET preserve_insertion_order = false",
             "SET enable_progress_bar = true",
             "SET enable_progress_bar_print = false",
+            "SET TimeZone = 'UTC'",
             f"SET temp_directory = {literal(str(scratch))}",
             f"SET allowed_paths = [{literal(str(file))}]",
+            f"SET allowed_directories = [{literal(str(scratch))}]",
             "SET enable_external_access = false",
             "SET lock_configuration = true",
         ):
@@ -56,22 +67,42 @@ def opened_engine(file: Path, scratch: Path) -> Iterator[duckdb.DuckDBPyConnecti
         connection.close()
 
 
-def watched_row(connection: duckdb.DuckDBPyConnection, query: str, ctx: JobContext, message: str) -> tuple[Any, ...]:
-    """The one row of ``query``. Tells its progress meanwhile, and interrupts it once the attempt is to stop."""
+def watched_row(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    ctx: JobContext,
+    message: str,
+    *,
+    start: float = 0.0,
+    end: float = 100.0,
+) -> tuple[Any, ...]:
+    """The one row of ``query``, which takes the work from ``start`` to ``end`` percent.
+
+    Tells its progress meanwhile, and interrupts it once the attempt is to stop.
+
+    All of the answer is fetched, though it is one row: DuckDB commits what a query notes on the way (rejected rows)
+    only when its stream has been read to the end.
+    """
+    import duckdb
+
+    stop_if_cancelled(ctx)
     done = threading.Event()
 
     def watch() -> None:
         while not done.wait(WATCH_SECONDS):
             if ctx.cancelled:
-                connection.interrupt()
-                return
-            ctx.progress(max(connection.query_progress(), 0.0), message)
+                connection.interrupt()  # again and again: one that comes before the query has started is lost
+            else:
+                done_percent = max(connection.query_progress(), 0.0)  # -1 while it is not known
+                ctx.progress(start + (end - start) * done_percent / 100.0, message)
 
     watcher = threading.Thread(target=watch, name="duckdb-watch", daemon=True)
     watcher.start()
     try:
-        rows = connection.execute(query).fetchall()  # all: what was rejected is written down only at the end
+        (row,) = connection.execute(query).fetchall()
+    except duckdb.InterruptException:
+        raise Interrupted("stopped as asked") from None
     finally:
         done.set()
         watcher.join()
-    return rows[0]
+    return tuple(row)

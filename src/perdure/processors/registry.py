@@ -1,4 +1,8 @@
-"""Which job types this process can do: the built-in ones, those of installed packages, and the user's own modules."""
+"""Which job types this process can do: the built-in ones, those of installed packages, and the user's own modules.
+
+A module is named as ``package.module``, and every processor that it (or a module inside it) made is registered; an
+entry point may also name a single one, as ``package.module:attribute``.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,10 @@ BUILTIN = ("perdure.processors.csv", "perdure.processors.demo")
 """The modules of the built-in job types."""
 ENTRY_POINT_GROUP = "perdure.processors"
 """Packages name their modules of processors under this entry point group."""
-JOB_TYPE_FORM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
+JOB_TYPE_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,99}$"
+"""What a job type may be called."""
+
+_JOB_TYPE = re.compile(JOB_TYPE_PATTERN)
 
 
 class ProcessorRegistry:
@@ -36,15 +43,18 @@ class ProcessorRegistry:
         registry = cls()
         packaged = [point.value for point in entry_points(group=ENTRY_POINT_GROUP)]
         _allow_modules_beside_the_user()
-        for name in (*BUILTIN, *packaged, *modules):
-            for processor in _processors_of(_import(name)):
+        for name in dict.fromkeys((*BUILTIN, *packaged, *modules)):
+            for processor in _processors_named(name):
                 registry.register(processor)
         return registry
 
     def register(self, processor: Processor) -> None:
+        """Takes a processor in; one that is already there, under another name for the same object, is no second."""
         job_type = processor.job_type
+        if self._processors.get(job_type) is processor:
+            return
         where = f"{processor.function.__module__}.{processor.function.__qualname__}"
-        if not JOB_TYPE_FORM.fullmatch(job_type):
+        if not _JOB_TYPE.fullmatch(job_type):
             raise ConfigurationError(
                 f"{where}: {job_type!r} is no job type. Take lower-case letters, digits, dots, dashes and underscores, "
                 "such as report.build."
@@ -65,6 +75,9 @@ class ProcessorRegistry:
     def job_types(self) -> list[str]:
         return sorted(self._processors)
 
+    def __contains__(self, job_type: object) -> bool:
+        return job_type in self._processors
+
     def __iter__(self) -> Iterator[Processor]:
         return iter(self._processors.values())
 
@@ -79,22 +92,39 @@ def _allow_modules_beside_the_user() -> None:
         sys.path.append(here)
 
 
+def _processors_named(name: str) -> list[Processor]:
+    module_name, _, attribute = name.partition(":")
+    module = _import(module_name)
+    if not attribute:
+        return _processors_of(module)
+    found = getattr(module, attribute, None)
+    if not isinstance(found, Processor):
+        raise ConfigurationError(
+            f"{name!r} names no processor. Decorate {attribute!r} in {module_name!r} with @processor(...), or mend the "
+            "name where it is given."
+        )
+    return [found]
+
+
 def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigurationError(
-            f"The module {name!r} with processors cannot be imported: {type(error).__name__}: {error}. "
-            "Check PERDURE_PROCESSORS and that the module lies in the working directory or is installed."
+            f"The module {name!r} with processors cannot be imported: {type(error).__name__}: {_first_line(error)}. "
+            "Mend that, or check that the name (in PERDURE_PROCESSORS, or in the entry points of a package) is right "
+            "and that the module lies in the working directory or is installed."
         ) from error
 
 
 def _processors_of(module: ModuleType) -> list[Processor]:
-    """The processors that the module made itself, not those it merely imported."""
+    """The processors that the module or one inside it made itself, not those it merely imported."""
+    own = (module.__name__, f"{module.__name__}.")
     found = [
         value
         for value in vars(module).values()
-        if isinstance(value, Processor) and value.function.__module__ == module.__name__
+        if isinstance(value, Processor)
+        and (value.function.__module__ == own[0] or value.function.__module__.startswith(own[1]))
     ]
     if not found:
         raise ConfigurationError(
@@ -108,9 +138,12 @@ def _check_annotations(processor: Processor, where: str) -> None:
     try:
         processor.payload_type.json_schema()
         processor.result_type.json_schema(mode="serialization")
-    except (NameError, TypeError, PydanticUserError) as error:
-        first_line = str(error).splitlines()[0]
+    except (NameError, AttributeError, SyntaxError, TypeError, PydanticUserError) as error:
         raise ConfigurationError(
-            f"{where}: the annotations of the payload or the result cannot be made into a JSON Schema: {first_line} "
-            "Use pydantic models or JSON types, defined at the top of the module."
+            f"{where}: the annotations of the payload or the result cannot be made into a JSON Schema: "
+            f"{_first_line(error)}. Use pydantic models or JSON types, defined at the top of the module."
         ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "no reason given").rstrip(". ")

@@ -1,49 +1,58 @@
 """The API reference: the OpenAPI document as one page, served locally, without scripts or foreign assets.
 
-The document is turned into small values here; the template only lays them out.
+The document is turned into small values here and in ``reference_schema``; the template only lays them out.
 """
 
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
 
-DEEPEST = 6
-"""Schemas that contain themselves are shown this deep."""
-_LIMITS = (
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "minLength",
-    "maxLength",
-    "maxItems",
-    "pattern",
-)
+from perdure import errors
+from perdure.routes import problems
+from perdure.routes.reference_schema import Field, ObjectShape, SchemaReader
+
+_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
+_JSON = "application/json"
+_DEFAULT_SERVER = "http://127.0.0.1:8080"
+_UNSAID = "Successful Response"
+"""What FastAPI writes where nobody described an answer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """A property or a parameter: its name, what it may be, and the properties inside it."""
+class Body:
+    """What is sent or answered: its media type, what it may be in words, its objects, and an example."""
 
-    name: str
+    media_type: str
     kind: str
-    required: bool
-    description: str
-    limits: str
-    inner: tuple[Field, ...] = ()
+    objects: tuple[ObjectShape, ...]
+    example: str
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     status: str
     description: str
-    kind: str
+    body: Body | None
+
+    @property
+    def is_problem(self) -> bool:
+        return self.body is not None and self.body.media_type == problems.MEDIA_TYPE
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    place: str
+    field: Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,126 +62,136 @@ class Operation:
     path: str
     summary: str
     description: str
-    parameters: tuple[Field, ...]
-    body: tuple[Field, ...]
+    parameters: tuple[Parameter, ...]
+    body: Body | None
     curl: str
     answers: tuple[Answer, ...]
 
 
 def render_reference(openapi: Mapping[str, Any]) -> str:
-    """The page for an OpenAPI 3.1 document."""
+    """The page for an OpenAPI 3.1 document. It fits the policy ``default-src 'none'; style-src 'unsafe-inline'``."""
     groups: dict[str, list[Operation]] = {}
+    problem: ObjectShape | None = None
     for tag, operation in _Reader(openapi).operations():
         groups.setdefault(tag, []).append(operation)
-    return _template().render(info=openapi["info"], groups=groups)
+        problem = problem or _problem_in(operation)
+    info = {"summary": "", "description": "", **openapi["info"]}
+    return _template().render(info=info, groups=groups, problem=problem, codes=_problem_codes())
+
+
+def _problem_in(operation: Operation) -> ObjectShape | None:
+    bodies = (answer.body for answer in operation.answers if answer.body and answer.is_problem)
+    return next((shape for body in bodies for shape in body.objects), None)
+
+
+def _problem_codes() -> dict[int, list[str]]:
+    """Which codes come with which status. Those of 500 are for the server's log."""
+    codes: dict[int, list[str]] = {}
+    kinds: list[type[errors.PerdureError]] = [errors.PerdureError]
+    for kind in kinds:  # grows on the way: the whole tree, of which the leaves are what is raised
+        below = [one for one in kind.__subclasses__() if one.__module__ == errors.__name__]
+        kinds += below
+        status = next(problems.STATUS[parent] for parent in kind.__mro__ if parent in problems.STATUS)
+        if not below and status != HTTPStatus.INTERNAL_SERVER_ERROR:
+            codes.setdefault(status, []).append(kind.code)
+    return dict(sorted(codes.items()))
 
 
 @lru_cache
 def _template() -> Template:
     loader = PackageLoader("perdure.routes")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["prose"] = _prose
+    environment.filters["line"] = _line
     return environment.get_template("reference.html")
+
+
+def _line(text: str) -> Markup:
+    """One run of text, `code` shown as such. Escaped first, so that only these tags are tags."""
+    return Markup(re.sub(r"``?([^`]+)``?", r"<code>\1</code>", str(escape(text))))  # noqa: S704
+
+
+def _prose(text: str) -> Markup:
+    """Paragraphs, where blank lines part them."""
+    return Markup("").join(Markup("<p>{}</p>").format(_line(part)) for part in re.split(r"\n\s*\n", text.strip()))
 
 
 class _Reader:
     def __init__(self, openapi: Mapping[str, Any]) -> None:
-        self._paths: Mapping[str, Any] = openapi["paths"]
-        self._schemas: Mapping[str, Any] = openapi.get("components", {}).get("schemas", {})
+        self._openapi = openapi
+        self._schemas = SchemaReader(openapi)
 
     def operations(self) -> Iterator[tuple[str, Operation]]:
-        for path, methods in self._paths.items():
-            for method, operation in methods.items():
-                yield (operation.get("tags") or ["other"])[0], self._operation(path, method.upper(), operation)
+        """Each operation with its first tag, in the document's order."""
+        for path, item in self._openapi["paths"].items():
+            for method, operation in item.items():
+                if method in _METHODS:
+                    tag = (operation.get("tags") or ["other"])[0]
+                    yield tag, self._operation(path, method.upper(), operation)
 
     def _operation(self, path: str, method: str, operation: Mapping[str, Any]) -> Operation:
-        body = self._body(operation)
+        body = self._body(operation.get("requestBody", {}))
+        parameters = tuple(self._parameter(one) for one in operation.get("parameters", ()))
         return Operation(
-            anchor=operation["operationId"],
+            anchor=operation.get("operationId", f"{method} {path}"),
             method=method,
             path=path,
-            summary=operation.get("summary", ""),
+            summary=operation.get("summary") or path,
             description=operation.get("description", ""),
-            parameters=tuple(self._parameter(one) for one in operation.get("parameters", ())),
-            body=self._fields(body, DEEPEST),
-            curl=_curl(method, path, body, operation),
+            parameters=parameters,
+            body=body,
+            curl=self._curl(method, path, parameters, body),
             answers=tuple(self._answer(status, one) for status, one in sorted(operation["responses"].items())),
         )
 
-    def _body(self, operation: Mapping[str, Any]) -> Mapping[str, Any]:
-        content = operation.get("requestBody", {}).get("content", {})
-        schema: Mapping[str, Any] = content.get("application/json", {}).get("schema", {})
-        return self._resolved(schema)
-
-    def _parameter(self, parameter: Mapping[str, Any]) -> Field:
-        schema = parameter.get("schema", {})
-        description = parameter.get("description") or schema.get("description", "")
-        required = parameter.get("required", False)
-        return Field(parameter["name"], self._kind(schema), required, description, _limits(schema))
-
-    def _fields(self, schema: Mapping[str, Any], depth: int) -> tuple[Field, ...]:
-        """The properties of an object, looking through references, alternatives and arrays."""
-        if depth == 0:
-            return ()
-        required = set(schema.get("required", ()))
-        return tuple(
-            Field(
-                name=name,
-                kind=self._kind(one),
-                required=name in required,
-                description=one.get("description", ""),
-                limits=_limits(one),
-                inner=self._fields(self._object_in(one), depth - 1),
-            )
-            for name, one in schema.get("properties", {}).items()
+    def _parameter(self, parameter: Mapping[str, Any]) -> Parameter:
+        field = self._schemas.field(
+            parameter["name"],
+            parameter.get("schema", {}),
+            required=parameter.get("required", False),
+            description=parameter.get("description", ""),
         )
-
-    def _object_in(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        schema = self._resolved(schema)
-        for inner in (*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else ())):
-            found = self._object_in(inner)
-            if "properties" in found:
-                return found
-        return schema
-
-    def _kind(self, schema: Mapping[str, Any]) -> str:
-        """What a value may be, in words: ``string (uuid) or null``."""
-        schema = self._resolved(schema)
-        if "anyOf" in schema:
-            return " or ".join(dict.fromkeys(self._kind(one) for one in schema["anyOf"]))
-        if "enum" in schema:
-            return " | ".join(json.dumps(value) for value in schema["enum"])
-        if "const" in schema:
-            return json.dumps(schema["const"])
-        if schema.get("type") == "array":
-            return f"list of {self._kind(schema.get('items', {}))}"
-        kind = schema.get("type", "anything")
-        return f"{kind} ({schema['format']})" if "format" in schema else str(kind)
+        return Parameter(parameter["in"], field)
 
     def _answer(self, status: str, answer: Mapping[str, Any]) -> Answer:
-        schemas = [one.get("schema", {}) for one in answer.get("content", {}).values()]
-        name = schemas[0].get("$ref", "").rpartition("/")[2] if schemas else ""
-        return Answer(status, answer.get("description", ""), name)
+        description = answer.get("description", "")
+        if status.isdecimal() and description in ("", _UNSAID):
+            description = HTTPStatus(int(status)).phrase
+        return Answer(status, description, self._body(answer))
 
-    def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        while "$ref" in schema:
-            schema = self._schemas[schema["$ref"].rpartition("/")[2]]
-        return schema
+    def _body(self, holder: Mapping[str, Any]) -> Body | None:
+        """The body of a request or an answer; a problem where it may be one, JSON before anything else."""
+        content = holder.get("content", {})
+        if not content:
+            return None
+        media_type = next((one for one in (problems.MEDIA_TYPE, _JSON) if one in content), next(iter(content)))
+        schema = content[media_type].get("schema", {})
+        return Body(
+            media_type=media_type,
+            kind=self._schemas.kind(schema) if media_type in (_JSON, problems.MEDIA_TYPE) else "bytes",
+            objects=self._schemas.objects(schema),
+            example=_example(content[media_type], self._schemas.examples(schema)),
+        )
+
+    def _curl(self, method: str, path: str, parameters: tuple[Parameter, ...], body: Body | None) -> str:
+        """A command to try. What its user has to fill in stands in capitals."""
+        server = (self._openapi.get("servers") or [{}])[0].get("url", _DEFAULT_SERVER).rstrip("/")
+        url = server + re.sub(r"\{(\w+)\}", lambda found: found[1].upper(), path)
+        asked = [one.field.name for one in parameters if one.place == "query" and one.field.required]
+        if asked:
+            url += "?" + "&".join(f"{name}={name.upper()}" for name in asked)
+        parts = ["curl " + ("" if method == "GET" else f"-X {method} ") + shlex.quote(url)]
+        if body is not None:
+            parts.append(f"-H 'content-type: {body.media_type}'")
+            data = body.example or "@BODY.json"
+            parts.append(f"-d {shlex.quote(data)}" if body.media_type == _JSON else "--data-binary @FILE")
+        return " \\\n  ".join(parts)
 
 
-def _limits(schema: Mapping[str, Any]) -> str:
-    found = {name: schema[name] for name in _LIMITS if name in schema}
-    for one in schema.get("anyOf", ()):
-        found |= {name: one[name] for name in _LIMITS if name in one}
-    return ", ".join(f"{name} {value}" for name, value in found.items())
-
-
-def _curl(method: str, path: str, body: Mapping[str, Any], operation: Mapping[str, Any]) -> str:
-    """A line to try, with the schema's own example as its body."""
-    parts = ["curl"] if method == "GET" else ["curl", "-X", method]
-    parts.append(f"http://127.0.0.1:8080{path.replace('{', '$').replace('}', '')}")
-    if body:
-        example = (body.get("examples") or [{}])[0]
-        parts += ["-H 'content-type: application/json'", f"-d '{json.dumps(example)}'"]
-    elif "requestBody" in operation:
-        parts.append("--data-binary @FILE")
-    return " ".join(parts)
+def _example(media: Mapping[str, Any], of_schema: list[Any]) -> str:
+    """The first example there is, as JSON; empty where there is none."""
+    named = [one["value"] for one in media.get("examples", {}).values() if "value" in one]
+    found = [*([media["example"]] if "example" in media else ()), *named, *of_schema]
+    return json.dumps(found[0], indent=2, ensure_ascii=False) if found else ""

@@ -3,7 +3,9 @@
 FastAPI and pydantic alone accept duplicate keys, NaN, NUL and lone surrogates, UTF-16 and a byte order mark; some of
 these are then refused by PostgreSQL, others silently changed. So: UTF-8 only; no NaN or Infinity; numbers within a
 finite double, integers within 2^53 - 1 (RFC 8259, section 6); no duplicate keys; no NUL, no lone surrogate; at most
-32 levels. Messages say where and what, never the value.
+32 levels. Messages say where (``payload.items[3]``) and what, never the value.
+
+A body without flaw, which is nearly every one, is read once. Only a refused one is read again, to find the place.
 """
 
 from __future__ import annotations
@@ -11,54 +13,87 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
 
 from perdure.errors import MalformedJSON
 
 MAX_DEPTH = 32
+"""A scalar has depth 0, ``[]`` depth 1."""
 MAX_SAFE_INTEGER = 2**53 - 1
 _MAX_INTEGER_DIGITS = 17
+_MAX_PATH_LENGTH = 100
 
 JsonValue = Any
 """None, bool, int, float, str, list or dict with string keys, all the way down."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}", re.ASCII)
+_TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels; send flatter data"
+_HALF_CHARACTER = "a NUL character or half a surrogate pair, which cannot be kept; leave it out"
+
+Number = TypeVar("Number")
 
 
 def decode(body: bytes) -> JsonValue:
     """The value that ``body`` stands for; raises ``MalformedJSON`` unless it can be kept exactly."""
+    text = _text(body)
+    try:
+        value = _parsed(_STRICT, text)
+    except _Flaw:
+        value = _parsed(_FORGIVING, text)
+        _refuse(value)
+    # Only an escape can bring NUL or a lone surrogate in: raw ones are refused by the parser and by UTF-8.
+    if "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH:
+        _refuse(value)
+    return value
+
+
+def _parsed(decoder: json.JSONDecoder, text: str) -> Any:
+    try:
+        return decoder.decode(text)
+    except json.JSONDecodeError as error:
+        what = error.msg.removesuffix(" at")
+        raise MalformedJSON(f"The body is not JSON: {what} at line {error.lineno}, column {error.colno}.") from None
+    except RecursionError:
+        raise MalformedJSON(f"The body {_TOO_DEEP}.") from None
+
+
+def _text(body: bytes) -> str:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise MalformedJSON(f"The body is not UTF-8 (byte {error.start}).") from None
-    try:
-        value = _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        raise MalformedJSON(
-            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
-        ) from None
-    except RecursionError:
-        _too_deep()
-    # Only an escape can bring NUL or a lone surrogate in: raw ones are refused by the parser and by UTF-8.
-    _check(value, 0, look_into_strings="\\u" in text)
-    return value
+        raise MalformedJSON(f"The body is not UTF-8 (byte {error.start}). Send JSON in UTF-8.") from None
+    if text.startswith("\ufeff"):
+        raise MalformedJSON("The body begins with a byte order mark. Send it without one.")
+    if not text:
+        raise MalformedJSON("The body is empty. Send a JSON value.")
+    return text
+
+
+class _Flaw(Exception):
+    """What is wrong with a value: raised by the strict decoder, left in the value's place by the forgiving one."""
+
+
+class _Members(list[tuple[str, Any]]):
+    """An object as it was written, repeated keys and all."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise MalformedJSON("The body has an object with the same key twice.")
+        raise _Flaw
     return made
 
 
 def _constant(name: str) -> NoReturn:
-    raise MalformedJSON(f"The body holds {name}, which is no JSON number.")
+    raise _Flaw(f"is {name}, which is no JSON number; send null or a string")
 
 
 def _float(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise MalformedJSON("The body holds a number too large for a double; send it as a string.")
+        raise _Flaw("is a number too large for a double; send it as a string")
     return number
 
 
@@ -67,38 +102,81 @@ def _integer(digits: str) -> int:
         number = int(digits)
         if -MAX_SAFE_INTEGER <= number <= MAX_SAFE_INTEGER:
             return number
-    raise MalformedJSON("The body holds an integer beyond 2^53 - 1; send it as a string.")
+    raise _Flaw("is an integer beyond 2^53 - 1; send it as a string")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_integer)
+def _in_place(read: Callable[[str], Number]) -> Callable[[str], Number | _Flaw]:
+    def hook(digits: str) -> Number | _Flaw:
+        try:
+            return read(digits)
+        except _Flaw as flaw:
+            return flaw
+
+    return hook
 
 
-def _check(value: Any, depth: int, *, look_into_strings: bool) -> None:
-    """Walks the value: its depth, and, where an escape may hide something, its strings. Bounded by ``MAX_DEPTH``."""
-    if isinstance(value, str):
-        if look_into_strings:
-            _check_text(value)
-    elif isinstance(value, dict):
-        _check_depth(depth)
-        for key, member in value.items():
-            if look_into_strings:
-                _check_text(key)
-            _check(member, depth + 1, look_into_strings=look_into_strings)
-    elif isinstance(value, list):
-        _check_depth(depth)
-        for member in value:
-            _check(member, depth + 1, look_into_strings=look_into_strings)
+_STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_integer)
+_FORGIVING = json.JSONDecoder(
+    object_pairs_hook=_Members,
+    parse_constant=_in_place(_constant),
+    parse_float=_in_place(_float),
+    parse_int=_in_place(_integer),
+)
 
 
-def _check_depth(depth: int) -> None:
-    if depth >= MAX_DEPTH:
-        _too_deep()
+def _refuse(value: Any) -> None:
+    """Raises if there is a flaw anywhere in ``value``, and says where the first one stands."""
+    found = _first_flaw(value, 0)
+    if found is not None:
+        what, steps = found
+        raise MalformedJSON(f"{_path(steps) or 'The body'} {what}.")
 
 
-def _too_deep() -> NoReturn:
-    raise MalformedJSON(f"The body is nested deeper than {MAX_DEPTH} levels.")
+Found = tuple[str, list[int | str]]
+"""What is wrong, and the steps that lead there, the innermost first."""
 
 
-def _check_text(text: str) -> None:
-    if _UNSTORABLE.search(text):
-        raise MalformedJSON("The body holds a NUL character or half a surrogate pair, which cannot be kept.")
+def _first_flaw(value: Any, depth: int) -> Found | None:
+    """Looks into ``value``, which lies ``depth`` levels down. Never goes deeper than ``MAX_DEPTH``."""
+    if depth >= MAX_DEPTH and isinstance(value, (dict, list)):
+        return _TOO_DEEP, []
+    if isinstance(value, (dict, _Members)):
+        return _first_flaw_in_object(value, depth)
+    if isinstance(value, list):
+        return _first_flaw_in_array(value, depth)
+    if isinstance(value, _Flaw):
+        return str(value), []
+    if isinstance(value, str) and _UNSTORABLE.search(value):
+        return f"holds {_HALF_CHARACTER}", []
+    return None
+
+
+def _first_flaw_in_array(value: list[Any], depth: int) -> Found | None:
+    for index, item in enumerate(value):
+        if found := _first_flaw(item, depth + 1):
+            found[1].append(index)
+            return found
+    return None
+
+
+def _first_flaw_in_object(value: dict[str, Any] | _Members, depth: int) -> Found | None:
+    seen: set[str] = set()
+    for key, member in value.items() if isinstance(value, dict) else value:
+        if _UNSTORABLE.search(key):
+            return f"has a key with {_HALF_CHARACTER}", []
+        if key in seen:
+            return "stands twice in the same object; send it once", [key]
+        seen.add(key)
+        if found := _first_flaw(member, depth + 1):
+            found[1].append(key)
+            return found
+    return None
+
+
+def _path(steps: list[int | str]) -> str:
+    """``payload.items[3]``. A key that is no plain name may be anything, an address too, and is not shown."""
+    path = "".join(
+        f"[{step}]" if isinstance(step, int) else f".{step}" if _PLAIN_KEY.fullmatch(step) else "[?]"
+        for step in reversed(steps)
+    ).removeprefix(".")
+    return path if len(path) <= _MAX_PATH_LENGTH else f"…{path[-_MAX_PATH_LENGTH:]}"

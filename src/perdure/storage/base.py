@@ -21,9 +21,31 @@ class FileStore(Protocol):
     """Keeps files. All or nothing: a file is there whole, or not at all."""
 
     async def write(self, file_id: UUID, chunks: AsyncIterator[bytes]) -> StoredFile:
-        """Stores what ``chunks`` bring, in bounded memory. Raises ``Unavailable`` when it cannot (disk full)."""
+        """Stores what ``chunks`` bring, in bounded memory. Raises ``Unavailable`` when it cannot (disk full).
+
+        An error of ``chunks`` is passed on. Whatever ends it early, a cancellation too, leaves nothing behind.
+        """
         ...
 
     def path(self, file_id: UUID) -> Path:
         """Where the file lies, whether or not it is there."""
+        ...
+
+    def read(self, file_id: UUID, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from ``start`` on, ``length`` of them or up to the end, piece by piece.
+
+        Raises ``NotFound`` at the first piece if there is no such file.
+        """
+        ...
+
+    async def delete(self, file_id: UUID) -> None:
+        """Removes the file. One that is gone already is as good as removed."""
+        ...
+
+    async def check(self) -> None:
+        """Raises ``Unavailable`` unless a file could be written just now."""
+        ...
+
+    async def sweep_temporary(self, older_than_seconds: float) -> int:
+        """Removes what crashed uploads left, if it was not written to for so long; returns how many."""
         ...

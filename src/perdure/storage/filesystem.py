@@ -1,26 +1,37 @@
 """Files in a folder. Written under a temporary name, synced, then renamed: a crash leaves no half file in sight.
 
-Names on disk come from our ids alone, never from what was sent.
+Names on disk come from our ids alone, never from what was sent. Whatever may block is done in threads, in large
+steps, and no step is given up half-way: a cancelled upload waits for the one under way before it cleans up.
 """
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import hashlib
 import os
+import stat
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ParamSpec, TypeVar
 from uuid import UUID, uuid4
 
-from anyio import to_thread
-
-from perdure.errors import Unavailable
+from perdure.errors import NotFound, Unavailable
 from perdure.storage.base import StoredFile
 
-BLOCK_BYTES = 1_048_576
+WRITE_BYTES = 1_048_576
 """Chunks of the network are gathered to this size before a thread writes them."""
+READ_BYTES = 262_144
 TEMPORARY_SUFFIX = ".partial"
+
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_SUCH_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP})
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class FilesystemStore:
@@ -34,63 +45,161 @@ class FilesystemStore:
         return self._root / name[-2:] / name
 
     async def write(self, file_id: UUID, chunks: AsyncIterator[bytes]) -> StoredFile:
-        target = self.path(file_id)
-        temporary = target.with_name(f"{target.name}.{uuid4().hex}{TEMPORARY_SUFFIX}")
+        upload = _Upload(self._root, self.path(file_id))
         try:
-            with await to_thread.run_sync(_create, temporary) as file:
-                try:
-                    stored = await _copy(chunks, file)
-                    await to_thread.run_sync(_publish, file, temporary, target)
-                finally:
-                    temporary.unlink(missing_ok=True)
-        except OSError as error:
-            raise Unavailable(
-                f"The file store cannot take the file ({error.strerror}). Check its disk and its permissions; "
-                "nothing was kept of this upload."
-            ) from error
-        return stored
+            await _step(upload.open)
+            async for block in _gathered(chunks):
+                await _step(upload.write, block)
+            return await _step(upload.publish)
+        except BaseException:
+            await _discard(upload)
+            raise
 
-    def sweep_temporary(self, older_than_seconds: float) -> int:
-        """Removes what crashed uploads left, if it was not written to for so long; returns how many."""
-        limit = time.time() - older_than_seconds
-        stale = [path for path in self._root.glob(f"*/*{TEMPORARY_SUFFIX}") if path.stat().st_mtime < limit]
-        for path in stale:
-            path.unlink(missing_ok=True)
-        return len(stale)
+    async def read(self, file_id: UUID, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        if start < 0 or (length is not None and length < 0):
+            raise ValueError("start and length must not be negative")
+        left = length
+        with ExitStack() as opened:
+            file = await _step(_open, self.path(file_id), start, opened)
+            while block := await _step(file.read, READ_BYTES if left is None else min(left, READ_BYTES)):
+                left = None if left is None else left - len(block)
+                yield block
+
+    async def delete(self, file_id: UUID) -> None:
+        await _step(partial(self.path(file_id).unlink, missing_ok=True))
+
+    async def check(self) -> None:
+        trial = _Upload(self._root, self.path(UUID(int=0)))
+        try:
+            await _step(trial.open)
+            await _step(trial.write, b"?")
+        finally:
+            await _discard(trial)
+
+    async def sweep_temporary(self, older_than_seconds: float) -> int:
+        return await _step(_sweep, self._root, time.time() - older_than_seconds)
 
 
-def _create(path: Path) -> BinaryIO:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path.open("xb", buffering=0)
-
-
-async def _copy(chunks: AsyncIterator[bytes], file: BinaryIO) -> StoredFile:
-    digest = hashlib.sha256()
-    size = 0
+async def _gathered(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytearray]:
     block = bytearray()
     async for chunk in chunks:
         block += chunk
-        if len(block) >= BLOCK_BYTES:
-            full, block = block, bytearray()
-            size += len(full)
-            await to_thread.run_sync(_write, file, full, digest)
-    await to_thread.run_sync(_write, file, block, digest)
-    return StoredFile(size + len(block), digest.hexdigest())
+        if len(block) >= WRITE_BYTES:
+            yield block
+            block = bytearray()
+    yield block
 
 
-def _write(file: BinaryIO, block: bytearray, digest: hashlib._Hash) -> None:
-    digest.update(block)
-    view = memoryview(block)
-    while view:
-        view = view[file.write(view) :]
+class _Upload:
+    """A file on its way in, in blocking steps: ``open``, ``write`` …, then ``publish`` or ``discard``."""
+
+    _file: BinaryIO
+
+    def __init__(self, root: Path, target: Path) -> None:
+        self._root = root
+        self._target = target
+        self._temporary = target.with_name(f"{target.name}.{uuid4().hex}{TEMPORARY_SUFFIX}")
+        self._opened = ExitStack()
+        self._digest = hashlib.sha256()
+        self._size_bytes = 0
+        self._published = False
+
+    def open(self) -> None:
+        _make_folder(self._root)
+        _make_folder(self._target.parent)
+        self._file = self._opened.enter_context(self._temporary.open("xb", buffering=0))
+
+    def write(self, block: bytes | bytearray) -> None:
+        self._digest.update(block)
+        self._size_bytes += len(block)
+        view = memoryview(block)
+        while view:
+            view = view[self._file.write(view) :]
+
+    def publish(self) -> StoredFile:
+        """Makes the file visible under its name: first its bytes are on disk, at the end its name too."""
+        os.fsync(self._file.fileno())
+        self._opened.close()
+        self._temporary.rename(self._target)
+        self._published = True
+        _sync_folder(self._target.parent)
+        return StoredFile(self._size_bytes, self._digest.hexdigest())
+
+    def discard(self) -> None:
+        self._opened.close()
+        (self._target if self._published else self._temporary).unlink(missing_ok=True)
 
 
-def _publish(file: BinaryIO, temporary: Path, target: Path) -> None:
-    """Makes the file visible under its name once its bytes, and then the name itself, are on disk."""
-    os.fsync(file.fileno())
-    temporary.rename(target)
-    directory = os.open(target.parent, os.O_RDONLY)
+async def _discard(upload: _Upload) -> None:
+    # What cannot be removed now is swept later; whoever called should learn of the error that came first.
+    with suppress(Unavailable):
+        await _step(upload.discard)
+
+
+def _open(path: Path, start: int, opened: ExitStack) -> BinaryIO:
     try:
-        os.fsync(directory)
+        file = opened.enter_context(open(path, "rb", buffering=0, opener=_plainly))  # noqa: SIM115 (the stack)
+    except OSError as error:
+        if error.errno in _NO_SUCH_FILE:
+            raise NotFound("There is no file with this id.") from None
+        raise
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        raise NotFound("There is no file with this id.")
+    file.seek(start)
+    return file
+
+
+def _plainly(path: str, flags: int) -> int:
+    """Follows no link and waits for no pipe that somebody laid in the place of a file."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _make_folder(path: Path) -> None:
+    if not path.is_dir():
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sync_folder(path.parent)  # else a crash of the machine could take the folder, and every file in it
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
     finally:
-        os.close(directory)
+        os.close(descriptor)
+
+
+def _sweep(root: Path, before: float) -> int:
+    swept = 0
+    for path in root.glob(f"*/*{TEMPORARY_SUFFIX}"):
+        with suppress(FileNotFoundError):  # its upload ended, or another process swept it
+            if path.lstat().st_mtime < before:
+                path.unlink()
+                swept += 1
+    return swept
+
+
+async def _step(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Runs ``function`` in a thread, to its end: a cancellation is passed on only then, and nothing is left running."""
+    work = asyncio.get_running_loop().run_in_executor(None, partial(function, *args, **kwargs))
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        work.exception()  # what the step came to matters no more
+        raise cancelled
+    try:
+        return work.result()
+    except OSError as error:
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: OSError) -> Unavailable:
+    if error.errno in _DISK_FULL:
+        return Unavailable("The disk of the file store is full. Free some space on it, then send the request again.")
+    return Unavailable(
+        f"The file store cannot be used ({error.strerror}). Check that its folder, `files` in the data directory, is "
+        "there and that this process may write to it, then send the request again."
+    )
