@@ -12,7 +12,7 @@ QUICKLY = {"base_seconds": 0.05, "max_seconds": 0.1}
 TOLD = {"context": {"email": "ada@example.com"}, "notifications": {"email": {}}}
 
 
-def until(condition, seconds=20.0):
+def until(condition, seconds=40.0):
     """What ``condition`` returns once it is true. Each look is a request, so this does not spin."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
