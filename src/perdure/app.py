@@ -7,6 +7,7 @@ import ipaddress
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from typing import Any
 
 import uvicorn
@@ -25,6 +26,8 @@ from perdure.workers.stopping import stop_signals
 
 GRACEFUL_SHUTDOWN_SECONDS = 5
 """How long requests under way may take once the server stops."""
+STALE_UPLOAD_SECONDS = 86_400
+"""An upload not written to for a day was left by a server that crashed; the next start removes it."""
 
 _REFERENCE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -64,9 +67,13 @@ def _document(app: FastAPI, platform: Platform) -> None:
 
     app.openapi = openapi  # type: ignore[method-assign]
 
+    @cache
+    def page() -> str:
+        return render_reference(app.openapi())
+
     @app.get("/docs", include_in_schema=False)
     async def reference() -> HTMLResponse:
-        return HTMLResponse(render_reference(app.openapi()), headers={"Content-Security-Policy": _REFERENCE_POLICY})
+        return HTMLResponse(page(), headers={"Content-Security-Policy": _REFERENCE_POLICY})
 
 
 def _hoisted_definitions(document: dict[str, Any]) -> dict[str, Any]:
@@ -114,6 +121,7 @@ async def serve(
             platform.runtime(run_worker=run_worker).running(),
             _finished_jobs(platform) as finished_jobs,
         ):
+            await platform.files.sweep_temporary(older_than_seconds=STALE_UPLOAD_SECONDS)
             app = create_app(platform, finished_jobs, with_inbox=local_inbox is not None)
             await _serve_until_stopped(app, listening, lambda: ready(url))
 

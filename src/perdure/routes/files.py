@@ -58,8 +58,12 @@ async def upload(
         sha256=stored.sha256,
         created_at=database.clock.now(),
     )
-    async with database.transaction() as connection:
-        await FileRepository(connection).add(row.model_dump())
+    try:
+        async with database.transaction() as connection:
+            await FileRepository(connection).add(row.model_dump())
+    except BaseException:  # nobody would ever know of the file
+        await files.delete(file_id)
+        raise
     response.headers["Location"] = f"/v1/files/{file_id}"
     return row
 
