@@ -95,14 +95,19 @@ async def _unavailable_when_lost() -> AsyncIterator[None]:
     except (OSError, PoolTimeout) as error:
         raise Unavailable("The database cannot be reached just now; try again.") from error
     except DBAPIError as error:
-        if not connection_was_lost(error):
+        if not _will_pass(error):
             raise
-        raise Unavailable("The connection to the database was lost; try again.") from error
+        raise Unavailable("The database could not do it just now; try again.") from error
 
 
-def connection_was_lost(error: DBAPIError) -> bool:
-    """Whether the server went away, refused us for now, or shut down: classes 08, 53 and 57P of SQLSTATE."""
+_PASSING = ("08", "40", "53", "55P03", "57P", "57014")
+"""SQLSTATEs of what passes: connection lost, conflict or deadlock, out of resources, a lock or a statement that took
+too long, server shut down (PostgreSQL, appendix A)."""
+
+
+def _will_pass(error: DBAPIError) -> bool:
+    """Whether the same thing may succeed later, with nothing changed by us."""
     sqlstate = getattr(error.orig, "sqlstate", None)
     if sqlstate is None:
         return error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
-    return error.connection_invalidated or sqlstate.startswith(("08", "53", "57P"))
+    return error.connection_invalidated or sqlstate.startswith(_PASSING)

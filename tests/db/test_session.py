@@ -1,0 +1,53 @@
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from perdure.db.session import Database
+from perdure.db.url import DatabaseUrl
+from perdure.errors import Unavailable
+
+
+async def test_what_is_done_in_a_transaction_is_committed_together_or_not_at_all(database):
+    insert = text("INSERT INTO perdure.schema_version (singleton, minimum_code_version) VALUES (2, 1)")
+    with pytest.raises(DBAPIError, match="schema_version_singleton_check"):
+        async with database.transaction() as connection:
+            await connection.execute(text("CREATE TABLE perdure.never (n int)"))
+            await connection.execute(insert)
+    async with database.snapshot() as connection:
+        assert (await connection.execute(text("SELECT to_regclass('perdure.never')"))).scalar_one() is None
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT pg_terminate_backend(pg_backend_pid())",
+        "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$",
+        "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '57014'; END $$",
+        "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '53300'; END $$",
+    ],
+)
+async def test_what_passes_is_unavailable_and_the_next_call_works(database, statement):
+    with pytest.raises(Unavailable):
+        async with database.transaction() as connection:
+            await connection.execute(text(statement))
+    async with database.snapshot() as connection:
+        assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
+
+
+async def test_a_mistake_of_ours_is_not_hidden_as_unavailable(database):
+    with pytest.raises(DBAPIError):
+        async with database.transaction() as connection:
+            await connection.execute(text("SELECT nonsense"))
+
+
+async def test_a_database_that_is_not_there_is_unavailable():
+    nowhere = Database(DatabaseUrl.parse("postgresql://nobody@127.0.0.1:9/none"))
+    with pytest.raises(Unavailable):
+        await nowhere.read_clock()
+
+
+async def test_the_clock_is_the_databases(database):
+    await database.read_clock()
+    async with database.snapshot() as connection:
+        theirs = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+    assert abs((database.clock.now() - theirs).total_seconds()) < 1
