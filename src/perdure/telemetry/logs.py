@@ -68,7 +68,12 @@ def configure(log_format: str, level: str) -> None:
 def subscribe(signals: Signals) -> None:
     """Writes the log lines of the platform's signals."""
     log = structlog.get_logger("perdure")
+    _subscribe_jobs(signals, log)
+    _subscribe_notifications(signals, log)
+    _subscribe_processes(signals, log)
 
+
+def _subscribe_jobs(signals: Signals, log: Any) -> None:
     def transitioned(signal: JobTransitioned) -> None:
         if signal.event in _FAILED_STEPS:
             log.warning(
@@ -81,15 +86,22 @@ def subscribe(signals: Signals) -> None:
                 error=signal.error,
             )
 
+    def refused(signal: TransitionRefused) -> None:
+        log.warning("job.transition_refused", job_id=str(signal.job_id), **{_JOB_EVENT: signal.event})
+
+    def rescued(signal: JobsRescued) -> None:
+        log.warning("jobs.rescued", count=len(signal.job_ids), first=str(signal.job_ids[0]))
+
+    signals.subscribe(JobTransitioned, transitioned)
+    signals.subscribe(TransitionRefused, refused)
+    signals.subscribe(JobsRescued, rescued)
+
+
+def _subscribe_notifications(signals: Signals, log: Any) -> None:
     def intended(signal: NotificationIntended) -> None:
-        extra = {} if signal.cause is None else {"cause": signal.cause}
-        log.info(
-            "notification.intent",
-            job_id=str(signal.job_id),
-            channels=dict(signal.channels),
-            **{_JOB_EVENT: signal.event},
-            **extra,
-        )
+        cause = {} if signal.cause is None else {"cause": signal.cause}
+        about = {_JOB_EVENT: signal.event, "channels": dict(signal.channels)}
+        log.info("notification.intent", job_id=str(signal.job_id), **about, **cause)
 
     def failed(signal: NotificationFailed) -> None:
         log.warning(
@@ -104,33 +116,25 @@ def subscribe(signals: Signals) -> None:
             final=signal.final,
         )
 
-    signals.subscribe(JobTransitioned, transitioned)
     signals.subscribe(NotificationIntended, intended)
     signals.subscribe(NotificationFailed, failed)
-    signals.subscribe(
-        TransitionRefused,
-        lambda signal: log.warning("job.transition_refused", job_id=str(signal.job_id), **{_JOB_EVENT: signal.event}),
-    )
-    signals.subscribe(
-        JobsRescued, lambda signal: log.warning("jobs.rescued", count=len(signal.job_ids), first=str(signal.job_ids[0]))
-    )
-    signals.subscribe(LeaseLost, lambda signal: log.error("worker.lease_lost", worker_id=str(signal.worker_id)))
-    signals.subscribe(
-        WorkerStarted,
-        lambda signal: log.info(
-            "worker.started",
-            worker_id=str(signal.worker_id),
-            job_types=list(signal.job_types),
-            concurrency=signal.concurrency,
-        ),
-    )
-    signals.subscribe(
-        WorkerStopped,
-        lambda signal: log.info("worker.stopped", worker_id=str(signal.worker_id), released=signal.released),
-    )
-    signals.subscribe(
-        LoopInterrupted,
-        lambda signal: log.warning(
-            "loop.interrupted", loop=signal.loop, error=signal.error, retry_seconds=signal.retry_seconds
-        ),
-    )
+
+
+def _subscribe_processes(signals: Signals, log: Any) -> None:
+    def started(signal: WorkerStarted) -> None:
+        about = {"job_types": list(signal.job_types), "concurrency": signal.concurrency}
+        log.info("worker.started", worker_id=str(signal.worker_id), **about)
+
+    def stopped(signal: WorkerStopped) -> None:
+        log.info("worker.stopped", worker_id=str(signal.worker_id), released=signal.released)
+
+    def lease_lost(signal: LeaseLost) -> None:
+        log.error("worker.lease_lost", worker_id=str(signal.worker_id))
+
+    def interrupted(signal: LoopInterrupted) -> None:
+        log.warning("loop.interrupted", loop=signal.loop, error=signal.error, retry_seconds=signal.retry_seconds)
+
+    signals.subscribe(WorkerStarted, started)
+    signals.subscribe(WorkerStopped, stopped)
+    signals.subscribe(LeaseLost, lease_lost)
+    signals.subscribe(LoopInterrupted, interrupted)
