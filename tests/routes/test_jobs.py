@@ -151,6 +151,12 @@ async def test_options_that_are_not_built_are_refused(http):
     assert answer.json()["errors"][0]["field"] == "dry_run"
 
 
+async def test_a_key_that_would_not_be_honoured_is_refused(http):
+    answer = await http.post("/v1/jobs", json={"job_type": "demo.sleep"}, headers={"Idempotency-Key": "k"})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "Idempotency-Key")
+    assert (await http.get("/v1/jobs")).json()["items"] == []
+
+
 async def test_a_job_can_be_put_off(http):
     job = await submit(http, delay_seconds=3600)
     assert job["status"] == "SCHEDULED"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import Field
 
-from perdure.errors import NotFound
+from perdure.errors import FieldProblem, NotFound, ValidationFailed
 from perdure.models.job import Job
 from perdure.models.lifecycle import JobStatus
 from perdure.repositories.delivery_queries import DeliveryQueries
@@ -63,8 +63,11 @@ async def submit(
     commands: CommandsPart,
     response: Response,
     _query: Annotated[NoQuery, Query()],
+    idempotency_key: Annotated[str | None, Header(description="not supported yet; must be left out")] = None,
 ) -> JobAnswer:
     """Stores the job and answers once it is committed. It is run at least once, whatever crashes."""
+    if idempotency_key is not None:  # ignoring it would let a client believe that it may repeat itself
+        raise ValidationFailed([FieldProblem("Idempotency-Key", "is not supported yet; leave it out", "not_supported")])
     job = await commands.submit(sent)
     response.headers["Location"] = f"/v1/jobs/{job.job_id}"
     return JobAnswer.model_validate(job)
