@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
+import hypothesis
 import pytest
 from sqlalchemy import text
 from tests.installation import client, installation, server_url
@@ -31,6 +32,12 @@ __all__ = ["client", "installation", "server_url"]
 for name in list(os.environ):
     if name.startswith(("PERDURE_", "MAILTRAP_", "MAIL_FROM_")) or name == "DATABASE_URL":
         del os.environ[name]
+
+# A slow machine is no finding; where CI is set, the examples are the same at every run.
+hypothesis.settings.register_profile(
+    "perdure", hypothesis.settings.get_profile("ci" if os.environ.get("CI") else "default"), deadline=None
+)
+hypothesis.settings.load_profile("perdure")
 
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
 SERVERS = ["embedded", *(["postgresql-15"] if (POSTGRES_15 / "initdb").exists() else [])]

@@ -233,6 +233,8 @@ if os.geteuid() == 0:
             [file] = Path(socket_directory).parent.glob("data-*/postmaster.pid")
             server = int(file.read_text().splitlines()[0])
         wait_for_end(server)
+        if not Path(socket_directory).is_relative_to(tmp_path):
+            shutil.rmtree(Path(socket_directory).parent)
 
 
 def test_the_lock_of_the_users_is_shared(tmp_path):
