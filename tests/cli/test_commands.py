@@ -56,7 +56,7 @@ def test_the_client_is_light():
 
 def test_every_command_has_a_help_line():
     shown = perdure("--help").stdout
-    for command in ("dev", "serve", "worker", "demo", "jobs", "deliveries", "db"):
+    for command in ("dev", "serve", "worker", "demo", "jobs", "deliveries", "db", "workers"):
         assert f" {command} " in shown
     assert "Exit codes" in shown
 
@@ -96,6 +96,12 @@ def test_the_exit_code_tells_how_a_job_ended(url):
     assert rows[1][6] == "provider_not_configured"
     detail = perdure("deliveries", "get", rows[1][0], url=url)
     assert "a***@b***.co" in detail.stdout
+
+
+def test_workers_are_listed(url):
+    lines = [line.split("\t") for line in perdure("workers", url=url).stdout.splitlines()]
+    assert lines[0][:4] == ["worker", "host", "process", "alive"]
+    assert any(line[3] == "yes" and "csv.profile" in line[6] for line in lines[1:])
 
 
 def test_a_file_is_uploaded_and_named(url, tmp_path):

@@ -62,3 +62,10 @@ def test_the_readmes_commands_exist():
         words = line.split()[:2] if line.split()[0] in {"jobs", "deliveries", "db"} else line.split()[:1]
         done = subprocess.run([sys.executable, "-m", "perdure", *words, "--help"], capture_output=True, check=False)
         assert done.returncode == 0, line
+
+
+def test_the_example_of_an_environment_names_only_settings_there_are():
+    known = {variable for name in Settings.model_fields for variable in variables(name)}
+    named = re.findall(r"^#? ?([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert len(named) > 10
+    assert set(named) <= known

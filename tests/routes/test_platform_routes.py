@@ -7,6 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from perdure.bootstrap import LOCAL_INBOX_KEY
+from perdure.models.lease import WorkerIdentity
+from perdure.repositories.job_repository import JobRepository
+from perdure.repositories.worker_repository import WorkerRepository
 
 JOB_TYPES = ["demo.fail", "demo.sleep"]
 
@@ -46,6 +49,21 @@ async def test_job_types_are_listed_with_their_schemas(http):
     assert [one["job_type"] for one in types] == JOB_TYPES
     assert types[1]["payload_schema"]["properties"]["seconds"]["type"] == "number"
     assert types[1]["max_retries"] == 3
+
+
+async def test_workers_are_listed_with_what_they_hold(http, platform):
+    living = WorkerIdentity(uuid4(), "host", 7, "0.1.0", ("a",), ("demo.sleep",), 3)
+    gone = WorkerIdentity(uuid4(), "host", 8, "0.1.0", (), (), 1)
+    async with platform.database.transaction() as connection:
+        workers = WorkerRepository(connection)
+        await workers.register(living, 60)
+        await workers.register(gone, -1)
+    await http.post("/v1/jobs", json={"job_type": "demo.sleep"})
+    async with platform.database.transaction() as connection:
+        await JobRepository(connection).claim("default", ["demo.sleep"], 1, living.worker_id)
+    found = {one["process_id"]: one for one in (await http.get("/v1/workers")).json()["items"]}
+    assert (found[7]["alive"], found[7]["running"], found[7]["queues"]) == (True, 1, ["a"])
+    assert (found[8]["alive"], found[8]["running"]) == (False, 0)
 
 
 async def test_health_and_readiness(http):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from perdure.cli import database, deliveries, demo, jobs, run
+from perdure.cli import database, deliveries, demo, jobs, operations, run
 from perdure.cli.output import EXIT_CODES, ExitCode, report
 from perdure.errors import PerdureError
 
@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (run, demo):
+for module in (run, demo, operations):
     module.register(app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(deliveries.app, name="deliveries")

@@ -69,6 +69,10 @@ def job_types() -> Call:
     return Call("GET", "/v1/job-types")
 
 
+def workers() -> Call:
+    return Call("GET", "/v1/workers")
+
+
 def inbox(limit: int = 50) -> Call:
     """The mails that the local inbox caught; only a server started with `perdure dev` has one."""
     return Call("GET", "/v1/inbox", {"limit": limit})

@@ -1,4 +1,4 @@
-"""What an operator asks: which job types there are, whether the server lives and is ready."""
+"""What an operator asks: which job types and workers there are, whether the server lives and is ready."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from fastapi import APIRouter
 from sqlalchemy import text
 
 from perdure.repositories.job_type_queries import JobTypeQueries
+from perdure.repositories.worker_queries import WorkerQueries
 from perdure.routes.dependencies import Reading
 from perdure.routes.problems import responses
 from perdure.schemas.job_type import JobTypeAnswer, JobTypeList
+from perdure.schemas.worker import WorkerAnswer, WorkerList
 
 router = APIRouter(tags=["operations"])
 
@@ -18,6 +20,13 @@ async def job_types(connection: Reading) -> JobTypeList:
     """What workers have published that they can do, with schemas and defaults."""
     rows = await JobTypeQueries(connection).all()
     return JobTypeList(items=[JobTypeAnswer.model_validate(dict(row)) for row in rows])
+
+
+@router.get("/v1/workers", summary="List workers", responses=responses(503))
+async def workers(connection: Reading) -> WorkerList:
+    """Newest first: what each serves, how much it runs, and whether its lease lives."""
+    rows = await WorkerQueries(connection).all()
+    return WorkerList(items=[WorkerAnswer.model_validate(dict(row)) for row in rows])
 
 
 @router.get("/healthz", summary="Is the process alive?")

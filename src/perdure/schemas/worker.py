@@ -1,0 +1,30 @@
+"""Workers on the wire."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from pydantic import Field
+
+from perdure.schemas.base import Answer, Moment
+
+
+class WorkerAnswer(Answer):
+    """A worker process. A restart is a new one."""
+
+    worker_id: UUID
+    hostname: str
+    process_id: int
+    version: str
+    queues: list[str] = Field(description="empty: every queue")
+    job_types: list[str]
+    concurrency: int = Field(description="attempts at a time")
+    running: int = Field(description="attempts under way")
+    started_at: Moment
+    lease_until: Moment
+    alive: bool = Field(description="false once its lease has lapsed; its jobs are given to others")
+
+
+class WorkerList(Answer):
+    items: list[WorkerAnswer]
+    next_cursor: None = None
