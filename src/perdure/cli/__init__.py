@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from perdure.cli import database, deliveries, demo, jobs, operations, run
-from perdure.cli.output import EXIT_CODES, ExitCode, report
+from perdure.cli.output import EXIT_CODES, prepare_streams, report
 from perdure.errors import PerdureError
 
 EPILOG = "Exit codes: " + ", ".join(f"{code.value} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
@@ -20,6 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich" if sys.stdout.isatty() else None,  # a pipe gets no boxes, and does not pay for them
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (run, demo, operations):
@@ -47,13 +48,12 @@ def _root(
 
 
 def main() -> None:
-    """Runs the command line. A mistake of the user is one clear line, never a traceback."""
+    """Runs the command line. A mistake of the user is one clear line, never a traceback.
+
+    (Typer sees to the rest: exit code 130 for an interrupt, no complaint when whoever reads our output has gone.)
+    """
+    prepare_streams()
     try:
         app()
     except PerdureError as error:
         sys.exit(report(error, as_json="--json" in sys.argv))
-    except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:  # whoever read our output has had enough
-        sys.stderr.close()
-        sys.exit(ExitCode.OK)

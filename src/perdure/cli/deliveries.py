@@ -53,6 +53,7 @@ def list_(
             ]
             for one in page["items"]
         ],
+        dispensable=["job", "provider", "created", "tries", "reason"],
     )
     if page["next_cursor"]:
         print_line(f"More: --cursor {page['next_cursor']}")
@@ -73,10 +74,11 @@ def get(
     if as_json:
         print_json(delivery)
         return
-    tries = delivery.pop("tries")
-    print_facts([(name, shown(value)) for name, value in delivery.items() if value is not None])
-    for one in tries:
-        answer = " ".join(str(one[name]) for name in ("status_code", "error_type", "message") if one[name] is not None)
+    print_facts([(name, shown(value)) for name, value in delivery.items() if value is not None and name != "tries"])
+    for one in delivery["tries"]:
+        answer = " ".join(
+            str(part) for part in (one["status_code"], one["error_type"], one["message"]) if part is not None
+        )
         print_line(
             f"try {one['number']}  {moment(one['started_at'])}  {one['duration_ms']} ms  {one['verdict']}  {answer}"
         )

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -18,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from perdure.cli import demo_platform
 from perdure.cli import demo_report as report
 from perdure.cli.output import ExitCode
 from perdure.cli.run import DataDir
@@ -25,25 +19,33 @@ from perdure.cli.server import Url
 from perdure.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from perdure.client.answers import Delivery, Job
     from perdure.client.client import Client
 
 RECIPIENT = "ada@example.com"
+TELLING: dict[str, Any] = {
+    "context": {"email": RECIPIENT},
+    "notifications": {"email": {"on": ["SUCCESS", "FAILURE"]}},
+}
 WAIT_SECONDS = 300.0
-POLL_SECONDS = 0.1
-STOP_SECONDS = 15.0
 MAIL_SECONDS = 20.0
+POLL_SECONDS = 0.1
 FAILING_RETRIES = 2
+QUICK_RETRY = {"base_seconds": 0.5, "max_seconds": 1}
 
 
 @dataclass
 class Checks:
-    """What had to happen, and what of it did not."""
+    """What had to happen, and whether it did."""
 
-    failed: list[str] = field(default_factory=list)
+    made: list[tuple[bool, str]] = field(default_factory=list)
 
-    def expect(self, holds: bool, what: str) -> None:  # noqa: FBT001 (reads as a sentence)
-        if not holds:
-            self.failed.append(what)
+    def expect(self, holds: bool, wanted: str, otherwise: str = "") -> None:  # noqa: FBT001 (reads as a sentence)
+        self.made.append((holds, wanted if holds or not otherwise else f"{wanted}: {otherwise}"))
+
+    @property
+    def all_hold(self) -> bool:
+        return all(holds for holds, _ in self.made)
 
 
 def register(app: typer.Typer) -> None:
@@ -61,64 +63,78 @@ def demo(
     """Runs the main job on real input and prints what happened, on a platform of its own or on a running one."""
     started = time.monotonic()
     table = _table(file)
-    with _platform(url, data_dir) as client:
-        checks = Checks()
-        _run(client, table, checks)
-    report.ending(time.monotonic() - started, checks.failed)
-    raise typer.Exit(ExitCode.ERROR if checks.failed else ExitCode.OK)
+    checks = Checks()
+    with demo_platform.opened(url, data_dir) as client:
+        jobs = _run(client, table, checks)
+        _tell(client, jobs, checks)
+    report.ending(time.monotonic() - started, checks.made)
+    raise typer.Exit(ExitCode.OK if checks.all_hold else ExitCode.ERROR)
 
 
-def _run(client: Client, table: Path, checks: Checks) -> None:
+def _run(client: Client, table: Path, checks: Checks) -> list[Job]:
+    """Submits one job that succeeds and one that fails, waits for both, and shows what happened to them."""
     from perdure.client import calls
 
     stored = client.upload(table)
     report.uploaded(stored)
-    telling = {"context": {"email": RECIPIENT}, "notifications": {"email": {"on": ["SUCCESS", "FAILURE"]}}}
-    good = client.submit("csv.profile", {"file": stored["file_id"]}, **telling)
-    retry = {"base_seconds": 0.5, "max_seconds": 1}
     message = {"message": "the disk of the demonstration is full"}
-    bad = client.submit("demo.fail", message, max_retries=FAILING_RETRIES, retry=retry, **telling)
-    for job in (good, bad):
-        report.submitted(job)
+    jobs = [
+        client.submit("csv.profile", {"file": stored["file_id"]}, **TELLING),
+        client.submit("demo.fail", message, max_retries=FAILING_RETRIES, retry=QUICK_RETRY, **TELLING),
+    ]
+    report.submitted(jobs, RECIPIENT)
 
-    good, bad = (client.wait(job["job_id"], WAIT_SECONDS) for job in (good, bad))
-    for job in (good, bad):
+    good, bad = jobs = [client.wait(job["job_id"], WAIT_SECONDS) for job in jobs]
+    for job in jobs:
         report.timeline(job, client.call(calls.job_events(job["job_id"]))["items"])
     if good["result"] is not None:
         report.profile(good["result"])
-    checks.expect(good["status"] == "SUCCEEDED", f"csv.profile ended as {good['status']}, not SUCCEEDED")
+    checks.expect(good["status"] == "SUCCEEDED", "csv.profile succeeded", _state(good))
     checks.expect(
-        bad["status"] == "FAILED" and bad["attempt"] == FAILING_RETRIES + 1,
-        f"demo.fail ended as {bad['status']} after {bad['attempt']} attempts, not FAILED after {FAILING_RETRIES + 1}",
+        (bad["status"], bad["attempt"]) == ("FAILED", FAILING_RETRIES + 1),
+        f"demo.fail failed, after {FAILING_RETRIES + 1} attempts",
+        f"{_state(bad)} after attempt {bad['attempt']}",
     )
-    _tell(client, [good, bad], checks)
+    return jobs
 
 
-def _tell(client: Client, jobs: list[dict[str, Any]], checks: Checks) -> None:
+def _tell(client: Client, jobs: list[Job], checks: Checks) -> None:
     """The notifications of both jobs, and, where this server has the local inbox, the mails as they arrived."""
-    from perdure.client import calls
-    from perdure.client.errors import RequestRefused
-
     deliveries = [_settled_delivery(client, job["job_id"]) for job in jobs]
-    for delivery in deliveries:
+    for job, delivery in zip(jobs, deliveries, strict=True):
         checks.expect(
             delivery is not None and delivery["status"] == "SENT",
-            "a notification was not sent" if delivery is None else f"a notification is {delivery['status']}",
+            f"{RECIPIENT} was told about {job['job_type']}",
+            "no notification was due" if delivery is None else f"its delivery is {delivery['status']}",
         )
-    report.deliveries([delivery for delivery in deliveries if delivery is not None])
-    try:
-        inbox = client.call(calls.inbox())["items"]
-    except RequestRefused:
+    found = [delivery for delivery in deliveries if delivery is not None]
+    report.deliveries(found)
+    mails = _mails(client, {delivery["delivery_id"] for delivery in found})
+    if mails is None:
         report.no_inbox()
         return
-    expected = {delivery["delivery_id"] for delivery in deliveries if delivery is not None}
-    mails = [mail["mail"] for mail in inbox if mail["mail"].get("custom_variables", {}).get("delivery_id") in expected]
-    checks.expect(len(mails) == len(jobs), f"{len(mails)} of {len(jobs)} mails arrived")
-    for mail in reversed(mails):
+    checks.expect(len(mails) == len(jobs), f"{len(jobs)} mails arrived in the local inbox", f"{len(mails)} did")
+    report.mails(len(mails))
+    for mail in mails:
         report.mail(mail)
 
 
-def _settled_delivery(client: Client, job_id: str) -> dict[str, Any] | None:
+def _mails(client: Client, delivery_ids: set[str]) -> list[dict[str, Any]] | None:
+    """The mails of these deliveries in the order of their arrival; None where there is no local inbox."""
+    from perdure.client import calls
+    from perdure.client.errors import PerdureAPIError
+
+    try:
+        inbox = client.call(calls.inbox())["items"]
+    except PerdureAPIError as error:
+        if error.code != "no_such_route":
+            raise
+        return None
+    mails = [one["mail"] for one in reversed(inbox)]
+    return [mail for mail in mails if mail.get("custom_variables", {}).get("delivery_id") in delivery_ids]
+
+
+def _settled_delivery(client: Client, job_id: str) -> Delivery | None:
     """The job's delivery once it is sent, skipped or given up, or as it is when the time is up."""
     from perdure.client import calls
 
@@ -131,69 +147,18 @@ def _settled_delivery(client: Client, job_id: str) -> dict[str, Any] | None:
         time.sleep(POLL_SECONDS)
 
 
+def _state(job: Job) -> str:
+    waits = "" if job["finished_at"] is not None else " (does a worker run?)"
+    return f"it is {job['status']}{waits}"
+
+
 def _table(file: Path | None) -> Path:
     """The user's own file, or the one that ships with Perdure (in a checkout: the examples')."""
     if file is not None:
-        if not file.is_file():
-            raise ConfigurationError(f"There is no file {file}.")
+        if not file.is_file() or not os.access(file, os.R_OK):
+            raise ConfigurationError(f"There is no file {file} that can be read.")
         return file
     name = "seattle-weather.csv"
     packaged = Path(str(resources.files("perdure"))) / "_data" / name
     checkout = Path(__file__).parents[3] / "examples" / "data" / name
     return packaged if packaged.is_file() else checkout
-
-
-@contextmanager
-def _platform(url: str | None, data_dir: Path | None) -> Iterator[Client]:
-    """A client of the running platform that is named, or of one started for the occasion and stopped again."""
-    from perdure.client.client import Client
-
-    url = url or os.environ.get("PERDURE_URL")
-    if url is not None:
-        with Client(url) as client:
-            yield client
-        return
-    home = data_dir or Path(tempfile.mkdtemp(prefix="perdure-demo-"))
-    log = home / "demo.log"
-    home.mkdir(parents=True, exist_ok=True)
-    report.starting(home)
-    with log.open("wb") as output:
-        process = _start(home, output)
-        try:
-            with Client(_ready_url(process, log)) as client:
-                yield client
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            if data_dir is None:
-                _remove(home)
-
-
-def _start(home: Path, log: Any) -> subprocess.Popen[bytes]:
-    """`perdure dev` on a free port, with its own database and inbox, whatever the user's environment says."""
-    ours = ("PERDURE_", "MAILTRAP_", "MAIL_FROM_", "DATABASE_URL")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    command = [sys.executable, "-m", "perdure", "dev", "--port", "0", "--data-dir", str(home.absolute()), "--json"]
-    # In its own directory, so that no `.env` of the user's is read.
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment, cwd=home)
-
-
-def _ready_url(process: subprocess.Popen[bytes], log: Path) -> str:
-    """The URL that the server names in its first line. It names none only when it could not start."""
-    line = process.stdout.readline() if process.stdout is not None else b""
-    if not line:
-        said = log.read_text(errors="replace").strip().splitlines()[-5:]
-        raise ConfigurationError("The platform did not start. It said:\n" + "\n".join(said))
-    return str(json.loads(line)["url"])
-
-
-def _remove(home: Path) -> None:
-    """Removes the demo's directory once its database has stopped writing into it."""
-    until = time.monotonic() + STOP_SECONDS
-    while any(home.glob("postgres/data-*/postmaster.pid")) and time.monotonic() < until:
-        time.sleep(POLL_SECONDS)
-    shutil.rmtree(home, ignore_errors=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from perdure.cli.output import (
-    ExitCode,
     exit_code_of,
     moment,
     print_facts,
@@ -18,11 +17,19 @@ from perdure.cli.output import (
     print_table,
     shown,
 )
+from perdure.cli.payload import naming_file, read_payload
 from perdure.cli.server import AsJson, JobId, Url, connect
+from perdure.cli.timeline import print_progress, print_timeline
+
+if TYPE_CHECKING:
+    from perdure.client.answers import Job
+    from perdure.client.calls import Call
 
 app = typer.Typer(help="Submit jobs and follow them.", no_args_is_help=True)
 
-TimeLimit = Annotated[float | None, typer.Option("--timeout", help="Give up waiting after so many seconds.")]
+TimeLimit = Annotated[float | None, typer.Option("--timeout", min=0, help="Give up waiting after so many seconds.")]
+WATCH_SECONDS = 1.0
+"""How long `watch` waits for the end before it looks for news."""
 
 
 @app.command()
@@ -59,11 +66,12 @@ def submit(
         "context": _given(user_id=user_id, email=email) or None,
         "notifications": None if email is None else {"email": {"enabled": True, "on": ["SUCCESS", "FAILURE"]}},
     }
-    given = _payload(payload)
+    given = read_payload(payload)
+    if file is not None:
+        given = naming_file(given, file)
     with connect(url) as client:
         if file is not None:
-            _check_file(file)
-            given = (given or {}) | {"file": client.upload(file)["file_id"]}
+            given["file"] = client.upload(file)["file_id"]
         job = client.submit(job_type, given, **_given(**declared))
         if wait:
             job = client.wait(job["job_id"], timeout)
@@ -81,6 +89,8 @@ def list_(
     status: Annotated[list[str] | None, typer.Option(help="Only these states; may be given again.")] = None,
     job_type: Annotated[str | None, typer.Option("--type", help="Only this job type.")] = None,
     queue: Annotated[str | None, typer.Option(help="Only this queue.")] = None,
+    created_after: Annotated[str | None, typer.Option(help="Only newer ones, e.g. 2030-01-31T12:00:00Z.")] = None,
+    created_before: Annotated[str | None, typer.Option(help="Only older ones.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 20,
     cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before.")] = None,
     url: Url = None,
@@ -89,9 +99,17 @@ def list_(
     """Lists jobs, newest first."""
     from perdure.client import calls
 
-    states = [one.upper() for one in status or ()]
+    call = calls.list_jobs(
+        status=[one.upper() for one in status or ()],
+        job_type=job_type,
+        queue=queue,
+        created_after=created_after,
+        created_before=created_before,
+        limit=limit,
+        cursor=cursor,
+    )
     with connect(url) as client:
-        page = client.call(calls.list_jobs(status=states, job_type=job_type, queue=queue, limit=limit, cursor=cursor))
+        page = client.call(call)
     if as_json:
         print_json(page)
         return
@@ -111,6 +129,7 @@ def list_(
             ]
             for job in page["items"]
         ],
+        dispensable=["queue", "created"],
     )
     if page["next_cursor"]:
         print_line(f"More: --cursor {page['next_cursor']}")
@@ -145,21 +164,24 @@ def watch(*, job_id: JobId, timeout: TimeLimit = None, url: Url = None, as_json:
     """Follows a job until it is final; the exit code tells how it ended."""
     from perdure.client import calls
 
+    until = None if timeout is None else time.monotonic() + timeout
+    told = 0
+    last_progress = None
+    pause = 0.0  # what is known already is shown at once
     with connect(url) as client:
-        told = 0
         while True:
+            job = client.call(calls.wait_for_job(job_id, pause))
             timeline = client.call(calls.job_events(job_id))["items"]
             if not as_json:
                 print_timeline(timeline[told:])
-            told = len(timeline)
-            job = client.wait(job_id, 1.0 if timeout is None else min(timeout, 1.0))
-            timeout = None if timeout is None else timeout - 1.0
-            if job["finished_at"] is not None or (timeout is not None and timeout <= 0):
+                if job["progress"] != last_progress and job["finished_at"] is None:
+                    print_progress(job)
+            told, last_progress = len(timeline), job["progress"]
+            if job["finished_at"] is not None or (until is not None and time.monotonic() >= until):
                 break
-        if as_json:
-            print_json(job)
-        else:
-            print_timeline(client.call(calls.job_events(job_id))["items"][told:])
+            pause = WATCH_SECONDS if until is None else min(WATCH_SECONDS, max(until - time.monotonic(), 0.0))
+    if as_json:
+        print_json(job)
     raise typer.Exit(exit_code_of(job))
 
 
@@ -179,22 +201,7 @@ def retry(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
     _act(calls.retry_job(job_id), url, as_json=as_json)
 
 
-def print_timeline(entries: list[dict[str, Any]]) -> None:
-    """One line an event: when, what, which attempt, and why."""
-    for entry in entries:
-        about = f"attempt {entry['attempt']}" if entry["attempt"] else ""
-        if entry["run"] > 1:
-            about = f"run {entry['run']} {about}".strip()
-        error = entry["data"].get("error")
-        why = "" if error is None else f"{error['type']}: {error['message']}"
-        if entry["event"] == "RETRY":
-            why = f"{why}; again at {entry['data']['run_at'][11:19]}"
-        print_line(f"{entry['at'][11:23]}  {about:<10}  ", entry["event"])
-        if why:
-            print_line(f"{'':14}{'':12}{why.splitlines()[0]}")
-
-
-def _act(call: Any, url: str | None, *, as_json: bool) -> None:
+def _act(call: Call[Job], url: str | None, *, as_json: bool) -> None:
     with connect(url) as client:
         job = client.call(call)
     if as_json:
@@ -211,25 +218,3 @@ def _fact(name: str, value: Any) -> str:
 
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, [])}
-
-
-def _check_file(file: Path) -> None:
-    if not file.is_file():
-        sys.stderr.write(f"Error: there is no file {file}.\n")
-        raise typer.Exit(ExitCode.USAGE)
-
-
-def _payload(given: str | None) -> Any:
-    """The payload from JSON text, from ``@file`` or, for ``-``, from standard input."""
-    import json
-
-    if given is None:
-        return None
-    try:
-        if given == "-":
-            return json.load(sys.stdin)
-        text = Path(given[1:]).read_text(encoding="utf-8") if given.startswith("@") else given
-        return json.loads(text)
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"Error: --payload must be JSON, @FILE or -; this cannot be read: {error}\n")
-        raise typer.Exit(ExitCode.USAGE) from None

@@ -6,9 +6,13 @@ import json
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Any
 
 from perdure.errors import PerdureError
+
+if TYPE_CHECKING:
+    from perdure.client.answers import Job
 
 
 class ExitCode(IntEnum):
@@ -22,7 +26,6 @@ class ExitCode(IntEnum):
     TIME_IS_UP = 5
     NOT_FOUND = 6
     UNREACHABLE = 7
-    INTERRUPTED = 130
 
 
 EXIT_CODES = {
@@ -36,6 +39,8 @@ EXIT_CODES = {
     ExitCode.UNREACHABLE: "no server answers",
 }
 
+COLUMN_GAP = 3
+_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "�")
 _BY_STATUS = {"SUCCEEDED": ExitCode.OK, "FAILED": ExitCode.JOB_FAILED, "CANCELLED": ExitCode.JOB_CANCELLED}
 COLOURS = {
     "SUCCEEDED": "green",
@@ -49,19 +54,21 @@ COLOURS = {
     "RETRY": "yellow",
     "RUNNING": "cyan",
     "STARTED": "cyan",
+    "✓": "green",
+    "✗": "red",
 }
 
 
-def exit_code_of(job: dict[str, Any]) -> ExitCode:
+def exit_code_of(job: Job) -> ExitCode:
     """The code that tells how a job stands; a job that is not final has run out of the caller's time."""
     return _BY_STATUS.get(job["status"], ExitCode.TIME_IS_UP)
 
 
 def report(error: PerdureError, *, as_json: bool) -> ExitCode:
     """Says what went wrong, on standard error (as a problem document on standard output when JSON was asked for)."""
-    from perdure.client.errors import RequestRefused, ServerUnreachable
+    from perdure.client.errors import PerdureAPIError, ServerUnreachable
 
-    refused = error if isinstance(error, RequestRefused) else None
+    refused = error if isinstance(error, PerdureAPIError) else None
     if as_json:
         print_json(refused.problem if refused is not None else {"code": error.code, "detail": error.detail})
     else:
@@ -73,15 +80,26 @@ def report(error: PerdureError, *, as_json: bool) -> ExitCode:
 
 def print_json(value: Any) -> None:
     """One JSON document, indented for people, complete for programs."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    readable = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=not readable) + "\n")
+
+
+def prepare_streams() -> None:
+    """Lines go out as they come, to a pipe too; a character that the terminal lacks is no reason to fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(line_buffering=True, errors="replace")
 
 
 def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
-    """A table: drawn on a terminal, tab-separated lines in a pipe."""
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, dispensable: Sequence[str] = ()) -> None:
+    """A table: drawn on a terminal, tab-separated lines in a pipe.
+
+    A terminal that is too narrow is spared the ``dispensable`` columns, the first of them first; a pipe never is.
+    """
     if not on_terminal():
         for row in [headers, *rows]:
             sys.stdout.write("\t".join(row) + "\n")
@@ -91,12 +109,27 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, title:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for header in headers:
-        table.add_column(header, overflow="fold")
+    console = Console()
+    kept = _fitting(headers, rows, dispensable, console.width)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in kept:
+        table.add_column(headers[column], overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
-    Console().print(table)
+        table.add_row(*(Text(harmless(row[column]), style=COLOURS.get(row[column], "")) for column in kept))
+    console.print(table)
+
+
+def _fitting(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], dispensable: Sequence[str], width: int
+) -> list[int]:
+    """The numbers of the columns that are shown."""
+    widths = [max(len(cell) for cell in column) + COLUMN_GAP for column in zip(headers, *rows, strict=True)]
+    kept = list(range(len(headers)))
+    for name in dispensable:
+        if sum(widths[column] for column in kept) <= width:
+            break
+        kept.remove(headers.index(name))
+    return kept
 
 
 def print_facts(facts: Sequence[tuple[str, str]]) -> None:
@@ -106,15 +139,21 @@ def print_facts(facts: Sequence[tuple[str, str]]) -> None:
         print_line(f"{name:<{width}}  ", value)
 
 
-def print_line(plain: str, coloured: str = "") -> None:
+def print_line(plain: str, coloured: str = "", rest: str = "") -> None:
     """A line; ``coloured`` is shown in its state's colour on a terminal."""
     if not on_terminal():
-        sys.stdout.write(f"{plain}{coloured}\n")
+        sys.stdout.write(f"{plain}{coloured}{rest}\n")
         return
     from rich.console import Console
     from rich.text import Text
 
-    Console(soft_wrap=True).print(Text(plain) + Text(coloured, style=COLOURS.get(coloured, "")))
+    line = Text.assemble(harmless(plain), (harmless(coloured), COLOURS.get(coloured, "")), harmless(rest))
+    Console(soft_wrap=True).print(line)
+
+
+def harmless(text: str) -> str:
+    """Without the control characters by which a job's message could steer the terminal."""
+    return text.translate(_CONTROLS)
 
 
 def shown(value: Any) -> str:

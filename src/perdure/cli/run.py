@@ -62,6 +62,7 @@ def dev(
     """Everything in one process: database, API, worker, notifier, and a local inbox for the mails."""
     from perdure import app
     from perdure.bootstrap import uses_local_inbox
+    from perdure.workers.stopping import stop_with_parent
 
     settings = _settings(
         host=host,
@@ -73,6 +74,7 @@ def dev(
     )
 
     def ready(url: str) -> None:
+        stop_with_parent()
         mails = f"{url}/v1/inbox" if uses_local_inbox(settings) else "at Mailtrap, as your MAILTRAP_ variables say"
         _say_ready(BANNER.format(url=url, mails=mails), {"url": url}, as_json=as_json)
 
@@ -118,13 +120,27 @@ def worker(
         database_url=database_url,
     )
     if settings.worker_processes > 1:
-        from perdure.workers.supervisor import Supervisor
-
-        command = [sys.executable, "-m", "perdure", *sys.argv[1:], "--processes", "1"]
-        sys.exit(Supervisor(command, settings.worker_processes).run())
+        sys.exit(_supervise(settings))
     from perdure import bootstrap
 
     _run(bootstrap.work(settings, lambda: _say_ready("The worker runs", {"ready": True}, as_json=as_json)))
+
+
+def _supervise(settings: Settings) -> int:
+    """Runs this very command as so many processes, each with one worker."""
+    import structlog
+
+    from perdure.telemetry import logs
+    from perdure.workers.supervisor import Supervisor
+
+    logs.configure(settings.log_format, settings.log_level)
+    log = structlog.get_logger("perdure")
+
+    def ended(number: int, end: str, pause_seconds: float) -> None:
+        log.warning("worker.process_ended", process=number, end=end, replaced_in_seconds=pause_seconds)
+
+    command = [sys.executable, "-m", "perdure", *sys.argv[1:], "--processes", "1"]
+    return Supervisor(command, settings.worker_processes, ended).run()
 
 
 def _settings(**flags: Any) -> Settings:

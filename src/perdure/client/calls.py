@@ -1,18 +1,36 @@
-"""What can be asked of a server, as values: no call is made here. Both clients carry out the same ones."""
+"""What can be asked of a server, as values: no call is made here. Both clients carry out the same ones.
+
+The type in brackets is what the answer is: ``Client.call(get_job(…))`` returns a ``Job``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
+from perdure.client.answers import (
+    Delivery,
+    DeliveryDetail,
+    Event,
+    Health,
+    Job,
+    JobSummary,
+    JobType,
+    Mail,
+    Page,
+    StoredFile,
+    Worker,
+)
+
 Id = str | UUID
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Call(Generic[Answer]):
     """One request. ``wait_seconds`` is how long the server may take on purpose."""
 
     method: str
@@ -22,60 +40,76 @@ class Call:
     wait_seconds: float = 0.0
 
 
-def submit(job: Mapping[str, Any]) -> Call:
+def submit(job: Mapping[str, Any]) -> Call[Job]:
     return Call("POST", "/v1/jobs", json=dict(job))
 
 
-def get_job(job_id: Id) -> Call:
+def get_job(job_id: Id) -> Call[Job]:
     return Call("GET", f"/v1/jobs/{_segment(job_id)}")
 
 
-def list_jobs(*, status: Sequence[str] = (), limit: int = 50, cursor: str | None = None, **filters: Any) -> Call:
+def list_jobs(
+    *, status: Sequence[str] = (), limit: int = 50, cursor: str | None = None, **filters: Any
+) -> Call[Page[JobSummary]]:
     """``filters``: job_type, queue, created_after, created_before."""
     return Call("GET", "/v1/jobs", _given(status=list(status), limit=limit, cursor=cursor, **filters))
 
 
-def job_events(job_id: Id) -> Call:
+def job_events(job_id: Id) -> Call[Page[Event]]:
     return Call("GET", f"/v1/jobs/{_segment(job_id)}/events")
 
 
-def job_deliveries(job_id: Id) -> Call:
+def job_deliveries(job_id: Id) -> Call[Page[Delivery]]:
     return Call("GET", f"/v1/jobs/{_segment(job_id)}/deliveries")
 
 
-def wait_for_job(job_id: Id, timeout_seconds: float) -> Call:
+def wait_for_job(job_id: Id, timeout_seconds: float) -> Call[Job]:
     """Answers when the job is final, or as it is when the time (at most 60 s) is up."""
     path = f"/v1/jobs/{_segment(job_id)}/wait"
     return Call("GET", path, {"timeout_seconds": timeout_seconds}, wait_seconds=timeout_seconds)
 
 
-def cancel_job(job_id: Id) -> Call:
+def cancel_job(job_id: Id) -> Call[Job]:
     return Call("POST", f"/v1/jobs/{_segment(job_id)}/cancel")
 
 
-def retry_job(job_id: Id) -> Call:
+def retry_job(job_id: Id) -> Call[Job]:
     return Call("POST", f"/v1/jobs/{_segment(job_id)}/retry")
 
 
-def list_deliveries(*, status: Sequence[str] = (), limit: int = 50, cursor: str | None = None) -> Call:
+def list_deliveries(*, status: Sequence[str] = (), limit: int = 50, cursor: str | None = None) -> Call[Page[Delivery]]:
     return Call("GET", "/v1/deliveries", _given(status=list(status), limit=limit, cursor=cursor))
 
 
-def get_delivery(delivery_id: Id) -> Call:
+def get_delivery(delivery_id: Id) -> Call[DeliveryDetail]:
     return Call("GET", f"/v1/deliveries/{_segment(delivery_id)}")
 
 
-def job_types() -> Call:
+def upload_file(name: str) -> Call[StoredFile]:
+    """Its body is the file, which ``upload`` of the clients streams."""
+    return Call("POST", "/v1/files", {"name": name})
+
+
+def download_file(file_id: Id) -> Call[bytes]:
+    return Call("GET", f"/v1/files/{_segment(file_id)}")
+
+
+def job_types() -> Call[Page[JobType]]:
     return Call("GET", "/v1/job-types")
 
 
-def workers() -> Call:
+def workers() -> Call[Page[Worker]]:
     return Call("GET", "/v1/workers")
 
 
-def inbox(limit: int = 50) -> Call:
+def inbox(limit: int = 50) -> Call[Page[Mail]]:
     """The mails that the local inbox caught; only a server started with `perdure dev` has one."""
     return Call("GET", "/v1/inbox", {"limit": limit})
+
+
+def health() -> Call[Health]:
+    """Whether the server can serve: it asks its database. (503 and ``unavailable`` when it cannot.)"""
+    return Call("GET", "/readyz")
 
 
 def _segment(identifier: Id) -> str:

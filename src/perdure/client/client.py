@@ -9,79 +9,32 @@ with Client() as perdure:
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self, TypeVar
 
 import httpx2
 
-import perdure
 from perdure.client import calls
+from perdure.client.answers import Job, StoredFile
 from perdure.client.calls import Call, Id
-from perdure.client.errors import RequestRefused, ServerUnreachable
+from perdure.client.wire import BLOCK_BYTES, Deadline, decoded, options, reaching, request_of, streaming_timeout
 
-DEFAULT_URL = "http://127.0.0.1:8080"
-TIMEOUT_SECONDS = 30.0
-WAIT_SECONDS = 20.0
-"""The length of one long poll; ``wait`` strings them together."""
-FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
-UPLOAD_BLOCK_BYTES = 262_144
-
-
-def _options(url: str | None, api_key: str | None) -> dict[str, Any]:
-    """Of both clients: where the server is, and the key, from the arguments or the environment."""
-    key = api_key or os.environ.get("PERDURE_API_KEY")
-    headers = {"User-Agent": f"perdure-client/{perdure.__version__}"}
-    if key:
-        headers["Authorization"] = f"Bearer {key}"
-    base_url = url or os.environ.get("PERDURE_URL") or DEFAULT_URL
-    on_this_machine = base_url.startswith(("http://127.", "http://localhost", "http://[::1]"))  # needs no proxy
-    return {"base_url": base_url, "headers": headers, "timeout": TIMEOUT_SECONDS, "trust_env": not on_this_machine}
-
-
-def _job(job_type: str, payload: Any, declared: dict[str, Any]) -> Call:
-    return calls.submit({"job_type": job_type, "payload": payload} | declared)
-
-
-def _request(call: Call) -> dict[str, Any]:
-    body = {} if call.json is None else {"json": call.json}
-    timeout = TIMEOUT_SECONDS + call.wait_seconds
-    return {"method": call.method, "url": call.path, "params": call.params, "timeout": timeout} | body
-
-
-def _answer(response: httpx2.Response) -> Any:
-    if response.is_success:
-        return response.json()
-    try:
-        problem = response.json()
-    except ValueError:
-        problem = {}
-    raise RequestRefused(response.status_code, problem if isinstance(problem, dict) else {})
-
-
-@contextmanager
-def _reaching(url: httpx2.URL) -> Iterator[None]:
-    try:
-        yield
-    except httpx2.TransportError as error:
-        raise ServerUnreachable(
-            f"No server answers at {url} ({type(error).__name__}). Start one with `perdure dev`, or say where it is "
-            "with PERDURE_URL or --url."
-        ) from error
+Answer = TypeVar("Answer")
 
 
 class Client:
     """Asks a server. ``url`` and ``api_key`` default to PERDURE_URL and PERDURE_API_KEY. Use it as a context manager.
 
-    Raises ``RequestRefused`` for a problem document, ``ServerUnreachable`` when nobody answers.
+    Raises ``PerdureAPIError`` for a problem document, ``ServerUnreachable`` when nobody answers.
     """
 
-    def __init__(self, url: str | None = None, api_key: str | None = None) -> None:
-        self._http = httpx2.Client(**_options(url, api_key))
+    def __init__(
+        self, url: str | None = None, api_key: str | None = None, *, transport: httpx2.BaseTransport | None = None
+    ) -> None:
+        self._http = httpx2.Client(**options(url, api_key), transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -94,45 +47,57 @@ class Client:
     def close(self) -> None:
         self._http.close()
 
-    def call(self, call: Call) -> Any:
+    def call(self, call: Call[Answer]) -> Answer:
         """Carries out any of ``perdure.client.calls``."""
-        with _reaching(self._http.base_url):
-            return _answer(self._http.request(**_request(call)))
+        with reaching(self._http.base_url):
+            answer: Answer = decoded(self._http.request(**request_of(call)))
+        return answer
 
-    def submit(self, job_type: str, payload: Any = None, **declared: Any) -> dict[str, Any]:
+    def submit(self, job_type: str, payload: Any = None, **declared: Any) -> Job:
         """Submits a job; ``declared`` are the other fields of the API. Returns the job once it is committed."""
-        job: dict[str, Any] = self.call(_job(job_type, payload, declared))
-        return job
+        return self.call(calls.submit({"job_type": job_type, "payload": payload} | declared))
 
-    def get(self, job_id: Id) -> dict[str, Any]:
-        job: dict[str, Any] = self.call(calls.get_job(job_id))
-        return job
+    def get(self, job_id: Id) -> Job:
+        return self.call(calls.get_job(job_id))
 
-    def wait(self, job_id: Id, timeout_seconds: float | None = None) -> dict[str, Any]:
+    def wait(self, job_id: Id, timeout_seconds: float | None = None) -> Job:
         """The job once it is final, or as it is when ``timeout_seconds`` (default: none) are over."""
-        until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        deadline = Deadline(timeout_seconds)
         while True:
-            left = WAIT_SECONDS if until is None else min(WAIT_SECONDS, max(until - time.monotonic(), 0.0))
-            job: dict[str, Any] = self.call(calls.wait_for_job(job_id, left))
-            if job["status"] in FINAL or (until is not None and time.monotonic() >= until):
+            job = self.call(calls.wait_for_job(job_id, deadline.next_wait_seconds()))
+            if job["finished_at"] is not None or deadline.is_over():
                 return job
 
-    def upload(self, path: Path, name: str | None = None) -> dict[str, Any]:
-        """Uploads a file, streamed; a payload names it by its ``file_id``."""
-        with path.open("rb") as file, _reaching(self._http.base_url):
-            blocks = iter(lambda: file.read(UPLOAD_BLOCK_BYTES), b"")
-            response = self._http.post(
-                "/v1/files", params={"name": name or path.name}, content=blocks, timeout=httpx2.Timeout(None, connect=5)
-            )
-            stored: dict[str, Any] = _answer(response)
+    def upload(self, source: Path | BinaryIO, name: str | None = None) -> StoredFile:
+        """Uploads a file, streamed from its path or from an open binary file; a payload names it by its ``file_id``."""
+        if isinstance(source, Path):
+            with source.open("rb") as file:
+                return self.upload(file, name or source.name)
+        blocks = iter(lambda: source.read(BLOCK_BYTES), b"")
+        with reaching(self._http.base_url):
+            request = request_of(calls.upload_file(name or "upload")) | {"timeout": streaming_timeout()}
+            stored: StoredFile = decoded(self._http.request(**request, content=blocks))
         return stored
+
+    def download(self, file_id: Id, target: Path) -> None:
+        """Writes the file's bytes to ``target``, streamed."""
+        request = request_of(calls.download_file(file_id)) | {"timeout": streaming_timeout()}
+        with reaching(self._http.base_url), self._http.stream(**request) as response:
+            if not response.is_success:
+                response.read()
+                decoded(response)
+            with target.open("wb") as file:
+                for block in response.iter_bytes():
+                    file.write(block)
 
 
 class AsyncClient:
     """``Client`` for asyncio, over the same calls."""
 
-    def __init__(self, url: str | None = None, api_key: str | None = None) -> None:
-        self._http = httpx2.AsyncClient(**_options(url, api_key))
+    def __init__(
+        self, url: str | None = None, api_key: str | None = None, *, transport: httpx2.AsyncBaseTransport | None = None
+    ) -> None:
+        self._http = httpx2.AsyncClient(**options(url, api_key), transport=transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -145,16 +110,50 @@ class AsyncClient:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def call(self, call: Call) -> Any:
+    async def call(self, call: Call[Answer]) -> Answer:
         """Carries out any of ``perdure.client.calls``."""
-        with _reaching(self._http.base_url):
-            return _answer(await self._http.request(**_request(call)))
+        with reaching(self._http.base_url):
+            answer: Answer = decoded(await self._http.request(**request_of(call)))
+        return answer
 
-    async def submit(self, job_type: str, payload: Any = None, **declared: Any) -> dict[str, Any]:
+    async def submit(self, job_type: str, payload: Any = None, **declared: Any) -> Job:
         """Submits a job; ``declared`` are the other fields of the API. Returns the job once it is committed."""
-        job: dict[str, Any] = await self.call(_job(job_type, payload, declared))
-        return job
+        return await self.call(calls.submit({"job_type": job_type, "payload": payload} | declared))
 
-    async def get(self, job_id: Id) -> dict[str, Any]:
-        job: dict[str, Any] = await self.call(calls.get_job(job_id))
-        return job
+    async def get(self, job_id: Id) -> Job:
+        return await self.call(calls.get_job(job_id))
+
+    async def wait(self, job_id: Id, timeout_seconds: float | None = None) -> Job:
+        """The job once it is final, or as it is when ``timeout_seconds`` (default: none) are over."""
+        deadline = Deadline(timeout_seconds)
+        while True:
+            job = await self.call(calls.wait_for_job(job_id, deadline.next_wait_seconds()))
+            if job["finished_at"] is not None or deadline.is_over():
+                return job
+
+    async def upload(self, source: Path | BinaryIO, name: str | None = None) -> StoredFile:
+        """Uploads a file, streamed from its path or from an open binary file; a payload names it by its ``file_id``."""
+        if isinstance(source, Path):
+            with await asyncio.to_thread(source.open, "rb") as file:
+                return await self.upload(file, name or source.name)
+        with reaching(self._http.base_url):
+            request = request_of(calls.upload_file(name or "upload")) | {"timeout": streaming_timeout()}
+            stored: StoredFile = decoded(await self._http.request(**request, content=_blocks(source)))
+        return stored
+
+    async def download(self, file_id: Id, target: Path) -> None:
+        """Writes the file's bytes to ``target``, streamed."""
+        request = request_of(calls.download_file(file_id)) | {"timeout": streaming_timeout()}
+        with reaching(self._http.base_url):
+            async with self._http.stream(**request) as response:
+                if not response.is_success:
+                    await response.aread()
+                    decoded(response)
+                with await asyncio.to_thread(target.open, "wb") as file:
+                    async for block in response.aiter_bytes():
+                        await asyncio.to_thread(file.write, block)
+
+
+async def _blocks(source: BinaryIO) -> AsyncIterator[bytes]:
+    while block := await asyncio.to_thread(source.read, BLOCK_BYTES):
+        yield block

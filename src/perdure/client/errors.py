@@ -8,18 +8,22 @@ from perdure.errors import PerdureError
 
 
 class ServerUnreachable(PerdureError):
-    """No server answered."""
+    """No server answered, or what answered is none of ours."""
 
     code = "server_unreachable"
 
 
-class RequestRefused(PerdureError):
-    """The server answered with a problem document: ``status``, ``code``, and the whole ``problem``."""
+class PerdureAPIError(PerdureError):
+    """The server refused. ``code`` is the problem's own (``not_found``, ``conflict``, ``validation_failed``, …).
 
-    code = "request_refused"
+    ``status`` is the HTTP status, ``errors`` names each wrong field, ``problem`` is the whole document (RFC 9457).
+    """
+
+    code = "http_error"
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
         super().__init__(str(problem.get("detail") or f"The server answered with status {status}."))
         self.status = status
-        self.problem = problem
-        self.problem_code = str(problem.get("code", "http_error"))
+        self.code = str(problem.get("code", type(self).code))  # type: ignore[misc]  # the tree's is the class's
+        self.errors: list[dict[str, str]] = problem.get("errors") or []
+        self.problem = problem or {"status": status, "code": self.code, "detail": self.detail}

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 from perdure.workers.stopping import PARENT_PIPE
@@ -19,15 +19,20 @@ from perdure.workers.stopping import PARENT_PIPE
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 HEALTHY_SECONDS = 60.0
-"""A child that lived so long died of something new: it is replaced at once."""
+"""A child that lived so long died of something new: the pauses begin anew."""
 
 
 class Supervisor:
-    """Keeps ``count`` processes of ``command`` running until it is told to stop (SIGINT, SIGTERM)."""
+    """Keeps ``count`` processes of ``command`` running until it is told to stop (SIGINT, SIGTERM).
 
-    def __init__(self, command: Sequence[str], count: int) -> None:
+    ``ended`` is told of each one that ended by itself: its number, how it ended, and after how many seconds it is
+    replaced.
+    """
+
+    def __init__(self, command: Sequence[str], count: int, ended: Callable[[int, str, float], None]) -> None:
         self._command = list(command)
         self._count = count
+        self._ended = ended
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._reading_end, self._writing_end = os.pipe()
         self._stop = threading.Event()
@@ -47,19 +52,30 @@ class Supervisor:
         pause = FIRST_PAUSE_SECONDS
         while not self._stop.is_set():
             started = time.monotonic()
+            end = self._run_child(number)
+            if self._stop.is_set():
+                return
+            pause = FIRST_PAUSE_SECONDS if time.monotonic() - started > HEALTHY_SECONDS else pause
+            self._ended(number, end, pause)
+            self._stop.wait(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _run_child(self, number: int) -> str:
+        """Runs one process to its end, and says how that came."""
+        try:
             child = subprocess.Popen(
                 self._command,
                 pass_fds=(self._reading_end,),
                 env=os.environ | {PARENT_PIPE: str(self._reading_end)},
                 start_new_session=True,  # a Ctrl-C reaches the parent alone, which passes it on once
             )
-            self._children[number] = child
-            if self._stop.is_set():  # it came between
-                child.terminate()
-            child.wait()
-            pause = FIRST_PAUSE_SECONDS if time.monotonic() - started > HEALTHY_SECONDS else pause
-            self._stop.wait(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        except OSError as error:  # out of memory or processes: no reason to stop trying
+            return f"not started: {error.strerror}"
+        self._children[number] = child
+        if self._stop.is_set():  # it came between
+            child.terminate()
+        code = child.wait()
+        return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
     def _on_stop(self, _signal: int, _frame: FrameType | None) -> None:
         again = self._stop.is_set()

@@ -1,0 +1,40 @@
+"""What `perdure jobs submit` takes for a payload, judged before anything is sent."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from perdure.cli.output import ExitCode
+
+
+def naming_file(payload: Any, file: Path) -> dict[str, Any]:
+    """The payload as an object that can name the file; both are judged before anything is sent."""
+    if not file.is_file() or not os.access(file, os.R_OK):
+        raise _wrong_usage(f"there is no file {file} that can be read.")
+    if not isinstance(payload, dict | None):
+        raise _wrong_usage("--payload must be a JSON object when --file is given: the file's id joins it.")
+    return payload or {}
+
+
+def _wrong_usage(message: str) -> typer.Exit:
+    sys.stderr.write(f"Error: {message}\n")
+    return typer.Exit(ExitCode.USAGE)
+
+
+def read_payload(given: str | None) -> Any:
+    """The payload from JSON text, from ``@file`` or, for ``-``, from standard input."""
+    if given is None:
+        return None
+    try:
+        if given == "-":
+            return json.load(sys.stdin)
+        text = Path(given[1:]).read_text(encoding="utf-8") if given.startswith("@") else given
+        return json.loads(text)
+    except (OSError, ValueError) as error:
+        raise _wrong_usage(f"--payload must be JSON, @FILE or -; this cannot be read: {error}") from None

@@ -1,0 +1,157 @@
+"""What a server answers, as types: plain dictionaries, decoded from its JSON and not copied into anything.
+
+They help an editor and a type checker; nothing is checked at run time, so that a newer server may answer with more.
+Timestamps are ISO 8601 text in UTC. A test holds every field against the server's own schemas.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypedDict, TypeVar
+
+Item = TypeVar("Item")
+
+
+class Page(TypedDict, Generic[Item]):
+    """One page of a list; ``next_cursor`` is None on the last one."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+class JobError(TypedDict):
+    """How the last attempt of a job ended."""
+
+    reason: str
+    type: str
+    message: str
+    traceback: str | None
+
+
+class JobSummary(TypedDict):
+    """A job in a list: all but its payload and result."""
+
+    job_id: str
+    job_type: str
+    queue: str
+    priority: int
+    status: str
+    run: int
+    attempt: int
+    max_attempts: int
+    timeout_seconds: float
+    tags: list[str]
+    created_at: str
+    run_at: str
+    started_at: str | None
+    finished_at: str | None
+    cancel_requested_at: str | None
+    context: dict[str, Any] | None
+    notifications: dict[str, Any] | None
+    progress: dict[str, Any] | None
+    error: JobError | None
+
+
+class Job(JobSummary):
+    """A job, whole."""
+
+    payload: Any
+    result: Any
+
+
+class Event(TypedDict):
+    """One line of a job's timeline."""
+
+    event: str
+    run: int
+    attempt: int
+    at: str
+    data: dict[str, Any]
+
+
+class Delivery(TypedDict):
+    """One telling of one recipient (masked) about one event of a job."""
+
+    delivery_id: str
+    job_id: str
+    run: int
+    event: str
+    channel: str
+    provider: str
+    recipient: str | None
+    status: str
+    reason: str | None
+    attempts: int
+    next_attempt_at: str | None
+    provider_message_id: str | None
+    created_at: str
+    finished_at: str | None
+
+
+class Try(TypedDict):
+    """One try of a delivery."""
+
+    number: int
+    started_at: str
+    duration_ms: int
+    provider: str
+    verdict: str
+    status_code: int | None
+    error_type: str | None
+    message: str | None
+    provider_message_id: str | None
+
+
+class DeliveryDetail(Delivery):
+    """A delivery with every try."""
+
+    tries: list[Try]
+
+
+class StoredFile(TypedDict):
+    """An uploaded file; a payload names it by ``file_id``."""
+
+    file_id: str
+    name: str
+    content_type: str
+    size_bytes: int
+    sha256: str
+    created_at: str
+
+
+class JobType(TypedDict):
+    """What a worker has published that it can do."""
+
+    job_type: str
+    description: str
+    payload_schema: dict[str, Any]
+    result_schema: dict[str, Any]
+    max_retries: int
+    timeout_seconds: float
+
+
+class Mail(TypedDict):
+    """A mail that the local inbox caught; ``mail`` is the body that was sent to Mailtrap's API."""
+
+    message_id: str
+    received_at: str
+    mail: dict[str, Any]
+
+
+class Health(TypedDict):
+    status: str
+
+
+class Worker(TypedDict):
+    """A worker process; ``queues`` empty means every queue."""
+
+    worker_id: str
+    hostname: str
+    process_id: int
+    version: str
+    queues: list[str]
+    job_types: list[str]
+    concurrency: int
+    running: int
+    started_at: str
+    lease_until: str
+    alive: bool

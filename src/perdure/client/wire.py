@@ -1,0 +1,108 @@
+"""What both clients do to a call and its answer: where the server is, what is sent, what an answer means."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2
+
+import perdure
+from perdure.client.calls import Call
+from perdure.client.errors import PerdureAPIError, ServerUnreachable
+from perdure.errors import ConfigurationError
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+TIMEOUT_SECONDS = 30.0
+CONNECT_SECONDS = 5.0
+BLOCK_BYTES = 262_144
+LONG_POLL_SECONDS = 20.0
+"""The length of one long poll; ``wait`` strings them together."""
+
+
+class Deadline:
+    """When a caller's patience ends (never, for None), and how long the next long poll may take."""
+
+    def __init__(self, timeout_seconds: float | None) -> None:
+        self._until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+
+    def next_wait_seconds(self) -> float:
+        if self._until is None:
+            return LONG_POLL_SECONDS
+        return min(LONG_POLL_SECONDS, max(self._until - time.monotonic(), 0.0))
+
+    def is_over(self) -> bool:
+        return self._until is not None and time.monotonic() >= self._until
+
+
+def options(url: str | None, api_key: str | None) -> dict[str, Any]:
+    """Where the server is, and the key, from the arguments or the environment."""
+    base_url = _base_url(url or os.environ.get("PERDURE_URL") or DEFAULT_URL)
+    headers = {"User-Agent": f"perdure-client/{perdure.__version__}"}
+    key = api_key or os.environ.get("PERDURE_API_KEY")
+    if key:
+        if not (key.isascii() and key.isprintable()):
+            raise ConfigurationError("PERDURE_API_KEY holds characters that no key has. Copy it again, as one line.")
+        headers["Authorization"] = f"Bearer {key}"
+    return {"base_url": base_url, "headers": headers, "timeout": TIMEOUT_SECONDS, "trust_env": not _is_here(base_url)}
+
+
+def request_of(call: Call[Any]) -> dict[str, Any]:
+    body = {} if call.json is None else {"json": call.json}
+    timeout = httpx2.Timeout(TIMEOUT_SECONDS + call.wait_seconds, connect=CONNECT_SECONDS)
+    return {"method": call.method, "url": call.path, "params": call.params, "timeout": timeout} | body
+
+
+def streaming_timeout() -> httpx2.Timeout:
+    """A file takes as long as it takes."""
+    return httpx2.Timeout(None, connect=CONNECT_SECONDS)
+
+
+def decoded(response: httpx2.Response) -> Any:
+    """The answer's JSON; raises ``PerdureAPIError`` for a refusal."""
+    try:
+        answer = response.json()
+    except ValueError:
+        if response.is_success:
+            raise ServerUnreachable(
+                f"What answers at {response.url.netloc.decode()} is no Perdure server. Say where yours is with "
+                "PERDURE_URL or --url."
+            ) from None
+        answer = {}
+    if response.is_success:
+        return answer
+    raise PerdureAPIError(response.status_code, answer if isinstance(answer, dict) else {})
+
+
+@contextmanager
+def reaching(url: httpx2.URL) -> Iterator[None]:
+    """Says what to do when nobody answers."""
+    try:
+        yield
+    except httpx2.RequestError as error:
+        raise ServerUnreachable(
+            f"No server answers at {url.scheme}://{url.netloc.decode()} ({type(error).__name__}). Start one with "
+            "`perdure dev`, or say where it is with PERDURE_URL or --url."
+        ) from error
+
+
+def _base_url(given: str) -> httpx2.URL:
+    try:
+        url = httpx2.URL(given)
+    except httpx2.InvalidURL:
+        url = httpx2.URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ConfigurationError("PERDURE_URL or --url must be a URL such as http://127.0.0.1:8080.")
+    return url
+
+
+def _is_here(url: httpx2.URL) -> bool:
+    """Whether the server runs on this machine: then no proxy of the environment is asked for."""
+    try:
+        return ipaddress.ip_address(url.host).is_loopback
+    except ValueError:
+        return url.host == "localhost"

@@ -1,0 +1,57 @@
+"""Commands that start processes of their own: the demo, and a worker of several processes."""
+
+import os
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.xdist_group("cli")
+
+
+def test_the_demo_takes_its_platform_along_even_by_kill_9(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-m", "perdure", "demo", "--data-dir", str(tmp_path / "data")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != "PERDURE_URL"},
+    ) as demo:
+        assert any(line.startswith("The input") for line in demo.stdout), "the platform answers"
+        platform = psutil.Process(demo.pid).children()
+        assert len(platform) == 1
+        demo.kill()
+        _, left = psutil.wait_procs(platform, timeout=30)
+    assert left == []
+
+
+def test_the_demo_says_what_did_not_happen_on_the_platform_it_was_given(installation):
+    """A server with no provider of mails: the jobs run, nobody can be told."""
+    url = installation.serve().ready["url"]
+    installation.work()
+    done = subprocess.run(
+        [sys.executable, "-m", "perdure", "demo", "--url", url], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "✓ csv.profile succeeded" in done.stdout
+    assert "✗ ada@example.com was told about csv.profile: its delivery is SKIPPED" in done.stdout
+    assert "provider_not_configured" in done.stdout
+    assert "no local inbox" in done.stdout
+    assert "Starting the platform" not in done.stdout
+
+
+def test_a_worker_of_several_processes_replaces_one_that_dies_and_stops_whole(installation):
+    parent = installation.start("worker", "--processes", "2")
+    ready = parent._process.stdout
+    assert ready.readline() == b'{"ready": true}\n', "the second one"
+    children = psutil.Process(parent.pid).children()
+    assert len(children) == 2
+    children[0].kill()
+    assert ready.readline() == b'{"ready": true}\n', "its successor"
+    log = parent.log.read_text()
+    assert "worker.process_ended" in log
+    assert "SIGKILL" in log
+    running = psutil.Process(parent.pid).children()
+    assert parent.stop() == 0
+    assert not any(one.is_running() for one in running)

@@ -1,0 +1,38 @@
+"""The client's types against the server's schemas: what they promise is what is answered."""
+
+from typing import get_type_hints
+
+import pytest
+
+from perdure.client import answers
+from perdure.routes import inbox
+from perdure.schemas import delivery, file, job, job_type, worker
+
+PAIRS = [
+    (answers.Job, job.JobAnswer),
+    (answers.JobSummary, job.JobSummary),
+    (answers.JobError, job.ErrorAnswer),
+    (answers.Event, job.EventAnswer),
+    (answers.Delivery, delivery.DeliveryAnswer),
+    (answers.Worker, worker.WorkerAnswer),
+    (answers.DeliveryDetail, delivery.DeliveryDetail),
+    (answers.Try, delivery.TryAnswer),
+    (answers.StoredFile, file.FileAnswer),
+    (answers.JobType, job_type.JobTypeAnswer),
+    (answers.Mail, inbox.MailAnswer),
+    (answers.Page, job.JobList),
+]
+
+
+@pytest.mark.parametrize(("promised", "answered"), PAIRS, ids=lambda one: one.__name__)
+def test_a_field_that_is_promised_is_answered(promised, answered):
+    properties = answered.model_json_schema(mode="serialization")["properties"]
+    assert get_type_hints(promised).keys() <= properties.keys()
+
+
+@pytest.mark.parametrize(("promised", "answered"), PAIRS, ids=lambda one: one.__name__)
+def test_what_may_be_null_is_promised_so(promised, answered):
+    properties = answered.model_json_schema(mode="serialization")["properties"]
+    for name, hint in get_type_hints(promised).items():
+        nullable = {"type": "null"} in properties[name].get("anyOf", [])
+        assert not nullable or type(None) in getattr(hint, "__args__", ()), name

@@ -1,0 +1,55 @@
+"""Calls are values: what would be asked, with nothing asked."""
+
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perdure.client import calls
+from perdure.client.calls import Call
+
+JOB = "01980000-0000-7000-8000-000000000000"
+
+
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        (calls.submit({"job_type": "demo.sleep"}), Call("POST", "/v1/jobs", json={"job_type": "demo.sleep"})),
+        (calls.get_job(UUID(JOB)), Call("GET", f"/v1/jobs/{JOB}")),
+        (calls.job_events(JOB), Call("GET", f"/v1/jobs/{JOB}/events")),
+        (calls.job_deliveries(JOB), Call("GET", f"/v1/jobs/{JOB}/deliveries")),
+        (calls.wait_for_job(JOB, 7), Call("GET", f"/v1/jobs/{JOB}/wait", {"timeout_seconds": 7}, wait_seconds=7)),
+        (calls.cancel_job(JOB), Call("POST", f"/v1/jobs/{JOB}/cancel")),
+        (calls.retry_job(JOB), Call("POST", f"/v1/jobs/{JOB}/retry")),
+        (
+            calls.list_deliveries(status=["SENT"], limit=2),
+            Call("GET", "/v1/deliveries", {"status": ["SENT"], "limit": 2}),
+        ),
+        (calls.get_delivery(JOB), Call("GET", f"/v1/deliveries/{JOB}")),
+        (calls.upload_file("a b.csv"), Call("POST", "/v1/files", {"name": "a b.csv"})),
+        (calls.download_file(JOB), Call("GET", f"/v1/files/{JOB}")),
+        (calls.job_types(), Call("GET", "/v1/job-types")),
+        (calls.inbox(3), Call("GET", "/v1/inbox", {"limit": 3})),
+        (calls.health(), Call("GET", "/readyz")),
+    ],
+)
+def test_each_call_asks_its_route(call, wanted):
+    assert call == wanted
+
+
+def test_filters_left_out_are_not_sent():
+    """The server refuses unknown parameters, and an empty one is not the same as none."""
+    call = calls.list_jobs(job_type="demo.sleep", queue=None, created_after=None)
+    assert call == Call("GET", "/v1/jobs", {"limit": 50, "job_type": "demo.sleep"})
+
+
+@given(st.text(min_size=1))
+def test_an_identifier_never_leaves_its_place_in_the_path(identifier):
+    try:
+        identifier.encode()
+    except UnicodeEncodeError:  # no identifier, and no text that could be sent
+        return
+    path = calls.get_job(identifier).path
+    assert path.startswith("/v1/jobs/")
+    assert not set(path.removeprefix("/v1/jobs/")) & set("/?#")

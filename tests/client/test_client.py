@@ -1,0 +1,221 @@
+"""Both clients over a stand-in for the network: what is sent, what is returned, what is raised."""
+
+import asyncio
+import io
+import json
+import subprocess
+import sys
+
+import httpx2
+import pytest
+
+from perdure.client import calls
+from perdure.client.client import AsyncClient, Client
+from perdure.client.errors import PerdureAPIError, ServerUnreachable
+from perdure.errors import ConfigurationError, PerdureError
+
+URL = "http://127.0.0.1:8080"
+JOB = {"job_id": "1", "status": "SUCCEEDED", "finished_at": "2030-01-31T12:00:00Z"}
+PROBLEM = {
+    "type": "urn:perdure:problem:validation_failed",
+    "status": 422,
+    "code": "validation_failed",
+    "detail": "context.email: is no address",
+    "errors": [{"field": "context.email", "message": "is no address", "code": "value_error"}],
+}
+
+
+class Network:
+    """Answers requests from a list, and keeps what was asked."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.asked = []
+        self.bodies = []
+
+    def __call__(self, request):
+        self.asked.append(request)
+        self.bodies.append(request.read())
+        return self._next()
+
+    async def asynchronous(self, request):
+        self.asked.append(request)
+        self.bodies.append(await request.aread())
+        return self._next()
+
+    def _next(self):
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def answer(value, status=200):
+    return httpx2.Response(status, json=value)
+
+
+@pytest.fixture(params=["Client", "AsyncClient"])
+def use(request):
+    """Carries out one method of a client, of either kind, over ``network``."""
+
+    def sync(network, method, *arguments, **options):
+        with Client(URL, transport=httpx2.MockTransport(network)) as client:
+            return getattr(client, method)(*arguments, **options)
+
+    def asynchronous(network, method, *arguments, **options):
+        async def run():
+            async with AsyncClient(URL, transport=httpx2.MockTransport(network.asynchronous)) as client:
+                return await getattr(client, method)(*arguments, **options)
+
+        return asyncio.run(run())
+
+    return sync if request.param == "Client" else asynchronous
+
+
+def test_a_job_is_submitted_with_what_is_declared(use):
+    network = Network(answer(JOB, 201))
+    assert use(network, "submit", "demo.sleep", {"seconds": 1}, tags=["a"], context={"email": "a@b.co"}) == JOB
+    [request] = network.asked
+    assert (request.method, request.url.path) == ("POST", "/v1/jobs")
+    assert request.headers["content-type"] == "application/json"
+    assert json.loads(network.bodies[0]) == {
+        "job_type": "demo.sleep",
+        "payload": {"seconds": 1},
+        "tags": ["a"],
+        "context": {"email": "a@b.co"},
+    }
+
+
+def test_waiting_strings_long_polls_together_until_the_job_is_final(use):
+    running = {"job_id": "1", "status": "RUNNING", "finished_at": None}
+    network = Network(answer(running), answer(running), answer(JOB))
+    assert use(network, "wait", "1") == JOB
+    assert [one.url.path for one in network.asked] == ["/v1/jobs/1/wait"] * 3
+    assert all(0 < float(one.url.params["timeout_seconds"]) <= 60 for one in network.asked), "within the API's limit"
+    patience = [one.extensions["timeout"]["read"] for one in network.asked]
+    assert min(patience) > 20, "the connection outlasts the poll"
+
+
+def test_waiting_ends_with_the_callers_time(use):
+    running = {"job_id": "1", "status": "RUNNING", "finished_at": None}
+    assert use(Network(answer(running)), "wait", "1", 0.0) == running
+
+
+def test_a_refusal_carries_the_problem(use):
+    with pytest.raises(PerdureAPIError) as raised:
+        use(Network(answer(PROBLEM, 422)), "submit", "demo.sleep")
+    error = raised.value
+    assert (error.status, error.code, error.detail) == (422, "validation_failed", "context.email: is no address")
+    assert error.errors == PROBLEM["errors"]
+    assert error.problem == PROBLEM
+    assert isinstance(error, PerdureError)
+    assert PerdureAPIError.code == "http_error", "one refusal does not change the next"
+
+
+@pytest.mark.parametrize("body", [b"<h1>Bad gateway</h1>", b"[]", b""])
+def test_a_refusal_without_a_problem_document_is_still_told(use, body):
+    with pytest.raises(PerdureAPIError, match="status 502") as raised:
+        use(Network(httpx2.Response(502, content=body)), "get", "1")
+    assert raised.value.problem == {"status": 502, "code": "http_error", "detail": raised.value.detail}
+
+
+@pytest.mark.parametrize("error", [httpx2.ConnectError("refused"), httpx2.ReadTimeout("slow")])
+def test_nobody_there_is_said_with_what_to_do(use, error):
+    with pytest.raises(ServerUnreachable, match=r"127\.0\.0\.1:8080.*perdure dev.*PERDURE_URL"):
+        use(Network(error), "get", "1")
+
+
+def test_another_program_on_the_port_is_no_server_of_ours(use):
+    with pytest.raises(ServerUnreachable, match="no Perdure server"):
+        use(Network(httpx2.Response(200, html="<h1>It works!</h1>")), "get", "1")
+
+
+def test_a_file_is_uploaded_from_its_path_or_an_open_file(use, tmp_path):
+    path = tmp_path / "table one.csv"
+    path.write_bytes(b"x" * 600_000)
+    network = Network(answer({"file_id": "f"}, 201), answer({"file_id": "g"}, 201))
+    assert use(network, "upload", path) == {"file_id": "f"}
+    assert use(network, "upload", io.BytesIO(b"abc"), "name.csv") == {"file_id": "g"}
+    assert [one.url.params["name"] for one in network.asked] == ["table one.csv", "name.csv"]
+    assert network.bodies == [b"x" * 600_000, b"abc"]
+    assert network.asked[0].headers["transfer-encoding"] == "chunked", "it is streamed, not held in memory"
+
+
+def test_a_file_is_downloaded(use, tmp_path):
+    use(Network(httpx2.Response(200, content=b"a,b\n")), "download", "f", tmp_path / "got.csv")
+    assert (tmp_path / "got.csv").read_bytes() == b"a,b\n"
+
+
+def test_a_refused_download_leaves_nothing_behind(use, tmp_path):
+    with pytest.raises(PerdureAPIError, match="no file"):
+        use(Network(answer({"code": "not_found", "detail": "no file"}, 404)), "download", "f", tmp_path / "got.csv")
+    assert not (tmp_path / "got.csv").exists()
+
+
+def test_any_call_can_be_carried_out(use):
+    assert use(Network(answer({"status": "ready"})), "call", calls.health()) == {"status": "ready"}
+
+
+def sent_headers(**options):
+    network = Network(answer(JOB))
+    with Client(URL, transport=httpx2.MockTransport(network), **options) as client:
+        client.get("1")
+    return network.asked[0].headers
+
+
+def test_the_key_is_sent_as_a_bearer_token_only_when_there_is_one(monkeypatch):
+    assert "authorization" not in sent_headers()
+    monkeypatch.setenv("PERDURE_API_KEY", "pdr_environment")
+    assert sent_headers()["authorization"] == "Bearer pdr_environment"
+    assert sent_headers(api_key="pdr_argument")["authorization"] == "Bearer pdr_argument"
+
+
+def test_a_key_that_cannot_be_sent_is_refused_without_repeating_it():
+    with pytest.raises(ConfigurationError) as raised:
+        Client(URL, "canary\n")
+    assert "canary" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["localhost:8080", "ftp://host", "http://", "http://[::x", "nonsense"])
+def test_what_is_no_url_is_refused(url):
+    with pytest.raises(ConfigurationError, match="PERDURE_URL"):
+        Client(url)
+
+
+def test_the_url_comes_from_the_environment(monkeypatch):
+    network = Network(answer(JOB), answer(JOB))
+    monkeypatch.setenv("PERDURE_URL", "http://jobs.example/prefix")
+    for url, wanted in ((None, "http://jobs.example/prefix/v1/jobs/1"), (URL, f"{URL}/v1/jobs/1")):
+        with Client(url, transport=httpx2.MockTransport(network)) as client:
+            client.get("1")
+        assert str(network.asked[-1].url) == wanted
+
+
+@pytest.mark.parametrize(
+    ("url", "asks_a_proxy"),
+    [
+        ("http://127.0.0.1:8080", False),
+        ("http://127.8.8.8", False),
+        ("https://localhost", False),
+        ("http://[::1]:8080", False),
+        ("http://jobs.example", True),
+        ("http://localhost.example", True),
+    ],
+)
+def test_a_server_on_this_machine_is_reached_without_a_proxy(url, asks_a_proxy, monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "http://proxy.example:3128")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with Client(url) as client:
+        assert client._http.trust_env is asks_a_proxy
+
+
+def test_importing_perdure_loads_nothing_and_the_client_nothing_heavy():
+    heavy = {"pydantic", "sqlalchemy", "asyncpg", "fastapi", "starlette", "uvicorn", "duckdb", "alembic"}
+    code = (
+        "import sys, perdure\n"
+        f"first = ({heavy!r} | {{'httpx2', 'typer', 'rich'}}) & set(sys.modules)\n"
+        f"perdure.Client, perdure.AsyncClient\nprint(first, {heavy!r} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set() set()"
