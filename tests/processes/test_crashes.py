@@ -99,12 +99,12 @@ def test_a_telling_survives_the_death_of_everybody(installation):
     from perdure.client.client import Client
 
     with MailtrapStandIn() as mailtrap:
-        mailtrap.script(*["server_error"] * 2)
+        mailtrap.script(then="server_error")
         provider = {
             "MAILTRAP_API_KEY": "key",
             "MAILTRAP_INBOX_ID": "7",
             "MAILTRAP_API_HOST": mailtrap.url,
-            "PERDURE_EMAIL_RETRY_SECONDS": "3,3,3",
+            "PERDURE_EMAIL_RETRY_SECONDS": "5,5,5,5,5",
         }
         server, worker = installation.serve(**provider), installation.work(**provider)
         with Client(server.ready["url"]) as client:
@@ -112,6 +112,7 @@ def test_a_telling_survives_the_death_of_everybody(installation):
             until(lambda: client.call(calls.job_deliveries(job["job_id"]))["items"][0]["status"] == "RETRYING")
         server.kill()
         worker.kill()
+        mailtrap.script(then="ok")
         with Client(installation.serve(**provider).ready["url"]) as client:
             delivery = until(
                 lambda: [

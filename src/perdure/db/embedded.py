@@ -41,6 +41,8 @@ NAME = "perdure"
 MAX_SOCKET_DIRECTORY = 85
 """A socket's path may have about 100 bytes; PostgreSQL's own file name needs 15 of them."""
 START_TIMEOUT_SECONDS = 60
+LEAVING_SECONDS = 2.0
+"""How long a watcher that has stopped the server may take to be gone."""
 ORPHANS_SECONDS = 10.0
 """How long the backends of a server that was killed may take to end; until then PostgreSQL refuses to start."""
 _ORPHANS = "shared memory block"
@@ -113,11 +115,13 @@ class EmbeddedPostgres:
         return place
 
     def _watch(self, cluster: _Cluster, *, replaces_old: bool) -> None:
-        """Sees to it that a watcher runs. One that just stopped the server is on its way out: it is replaced."""
+        """Sees to it that a watcher runs.
+
+        One that just stopped the server is on its way out, and is replaced; one that still holds its lock a moment
+        later is waiting for us, as it should.
+        """
         lock = os.open(self._home / "watcher.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if replaces_old else fcntl.LOCK_NB))
-        except BlockingIOError:
+        if not _lock_within(lock, LEAVING_SECONDS if replaces_old else 0.0):
             os.close(lock)
             return
         users_lock = str(self._home / "users.lock")
@@ -275,6 +279,20 @@ def _failure(what: str, said: str) -> str:
         f"The embedded PostgreSQL failed at `{what}`. Check that the disk has room and is not a network share, or set "
         f"PERDURE_DATABASE_URL to a server of your own. It said:\n{last_lines}"
     )
+
+
+def _lock_within(lock: int, seconds: float) -> bool:
+    """Whether the exclusive lock was had within ``seconds``."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.02)
+        else:
+            return True
 
 
 @contextmanager
