@@ -99,7 +99,8 @@ def installation(database, embedded_url: str, tmp_path: Path) -> Iterator[Instal
 def server_url(embedded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server that all tests of a module share; workers are each test's own."""
     with installed(embedded_url, tmp_path_factory.mktemp("server")) as made:
-        yield made.serve().ready["url"]
+        # No notifier: it would take, unconfigured, what a test means for the provider of its own processes.
+        yield made.serve(PERDURE_RUN_NOTIFIER="false").ready["url"]
 
 
 @pytest.fixture
