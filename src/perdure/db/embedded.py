@@ -25,13 +25,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from perdure.db.embedded_account import FALLBACK, Account, choose_account, reachable_programs
 from perdure.db.embedded_settings import as_configuration
+from perdure.db.file_lock import lock_within, locked
 from perdure.db.url import DatabaseUrl
 from perdure.errors import EmbeddedServerError
 
@@ -72,7 +71,7 @@ class EmbeddedPostgres:
         self._make_home()
         account = choose_account()
         cluster = _Cluster(account, reachable_programs(account, _programs()), self._place_of_cluster(account))
-        with _locked(self._home / "setup.lock"):
+        with locked(self._home / "setup.lock"):
             users_lock = os.open(self._home / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(users_lock, fcntl.LOCK_SH)  # waits while a watcher is stopping the server
             try:
@@ -121,7 +120,7 @@ class EmbeddedPostgres:
         later is waiting for us, as it should.
         """
         lock = os.open(self._home / "watcher.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        if not _lock_within(lock, LEAVING_SECONDS if replaces_old else 0.0):
+        if not lock_within(lock, LEAVING_SECONDS if replaces_old else 0.0):
             os.close(lock)
             return
         users_lock = str(self._home / "users.lock")
@@ -279,27 +278,3 @@ def _failure(what: str, said: str) -> str:
         f"The embedded PostgreSQL failed at `{what}`. Check that the disk has room and is not a network share, or set "
         f"PERDURE_DATABASE_URL to a server of your own. It said:\n{last_lines}"
     )
-
-
-def _lock_within(lock: int, seconds: float) -> bool:
-    """Whether the exclusive lock was had within ``seconds``."""
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                return False
-            time.sleep(0.02)
-        else:
-            return True
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
