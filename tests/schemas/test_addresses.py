@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -136,6 +138,15 @@ def test_a_mask_shows_no_more_than_first_letters_and_the_last_label(address):
     local, _, domain = address.rpartition("@")
     assert masked.startswith(f"{local[0]}***@{domain[0]}***")
     assert len(masked) <= 10 + len(domain.rpartition(".")[2])
+
+
+@given(st.text() | st.emails().flatmap(lambda address: st.text().map(address.__add__)))
+def test_a_mask_of_anything_has_the_form_of_one(text):
+    shown = re.fullmatch(
+        r".?\*\*\*@.?\*\*\*(\.([^\W\d_]{2,24}|xn--[a-z0-9-]{1,59}))?", mask(text), re.DOTALL | re.IGNORECASE
+    )
+    assert shown
+    assert not shown[1] or text.endswith(shown[1])
 
 
 class Contact(BaseModel):

@@ -140,3 +140,9 @@ def test_hostile_bodies_take_time_in_step_with_their_size():
         assert decode(b"[" + unit * (1_048_576 // len(unit)) + b"0]")[-1] == 0
     with pytest.raises(MalformedJSON, match="twice"):
         decode(b"{" + b'"a":1,' * 170_000 + b'"a":1}')
+
+
+def test_large_bodies_are_taken():
+    """How large one may be is decided where it is received."""
+    assert len(decode(b'["' + b"x" * 10_000_000 + b'"]')[0]) == 10_000_000
+    assert len(decode(json.dumps({f"key {number}": number for number in range(100_000)}).encode())) == 100_000

@@ -16,20 +16,19 @@ postgres/start.log       what the server said before its own log
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import importlib.util
 import os
 import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
 
-from perdure.db.embedded_account import FALLBACK, Account, choose_account, reachable_programs
-from perdure.db.embedded_settings import as_configuration
+from perdure.db.embedded_account import Account, choose_account, fallback, reachable_programs
+from perdure.db.embedded_settings import PORT, as_configuration
+from perdure.db.embedded_socket import private_directory, short_name
 from perdure.db.file_lock import lock_within, locked
 from perdure.db.url import DatabaseUrl
 from perdure.errors import EmbeddedServerError
@@ -37,8 +36,6 @@ from perdure.errors import EmbeddedServerError
 MAJOR_VERSION = 18
 NAME = "perdure"
 """The database's and its owner's name."""
-MAX_SOCKET_DIRECTORY = 85
-"""A socket's path may have about 100 bytes; PostgreSQL's own file name needs 15 of them."""
 START_TIMEOUT_SECONDS = 60
 LEAVING_SECONDS = 2.0
 """How long a watcher that has stopped the server may take to be gone."""
@@ -46,6 +43,8 @@ ORPHANS_SECONDS = 10.0
 """How long the backends of a server that was killed may take to end; until then PostgreSQL refuses to start."""
 _ORPHANS = "shared memory block"
 CONFIGURATION = "perdure.conf"
+_SOCKET_DIRECTORY, _STATE = 4, 7
+"""The lines of ``postmaster.pid`` that we read, besides the first: the process."""
 
 
 class EmbeddedPostgres:
@@ -68,21 +67,22 @@ class EmbeddedPostgres:
         """Starts or joins the server and returns the way to it. Any number of processes may do so at once."""
         if os.name != "posix":
             raise EmbeddedServerError("The embedded PostgreSQL needs Linux or macOS. Set PERDURE_DATABASE_URL.")
-        self._make_home()
         account = choose_account()
+        self._make_home(account)
         cluster = _Cluster(account, reachable_programs(account, _programs()), self._place_of_cluster(account))
         with locked(self._home / "setup.lock"):
             users_lock = os.open(self._home / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(users_lock, fcntl.LOCK_SH)  # waits while a watcher is stopping the server
             try:
                 cluster.make()
-                started = cluster.start()
-                self._watch(cluster, replaces_old=started)
+                joined = cluster.join()
+                socket_directory = joined or cluster.start()
+                self._watch(cluster, replaces_old=joined is None)
             except BaseException:
                 os.close(users_lock)
                 raise
         self._users_lock = users_lock
-        return DatabaseUrl.parse(f"postgresql://{NAME}@/{NAME}?host={cluster.socket_directory}")
+        return DatabaseUrl.parse(f"postgresql://{NAME}@/{NAME}?host={socket_directory}&port={PORT}")
 
     def close(self) -> None:
         """Gives this process's share up. The watcher stops the server once nobody has one."""
@@ -90,11 +90,17 @@ class EmbeddedPostgres:
             os.close(self._users_lock)
             self._users_lock = None
 
-    def _make_home(self) -> None:
+    def _make_home(self, account: Account) -> None:
+        """Makes our folder private. A data directory that was there before may hold more than ours: it stays as it is.
+
+        An account that we step down to must be able to pass through both.
+        """
         try:
-            self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._data_dir.chmod(0o700)
-            self._home.chmod(0o700)
+            self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._home.mkdir(mode=0o700, exist_ok=True)
+            self._home.chmod(0o700 if account.user_id is None else 0o711)
+            if account.user_id is not None:
+                self._data_dir.chmod(stat.S_IMODE(self._data_dir.stat().st_mode) | 0o011)
         except OSError as error:
             raise EmbeddedServerError(
                 f"The data directory {self._data_dir} cannot be used ({error.strerror}). "
@@ -103,14 +109,11 @@ class EmbeddedPostgres:
 
     def _place_of_cluster(self, account: Account) -> Path:
         """Where the cluster and its socket lie: here, unless the account that we step down to cannot get here."""
-        if account.user_id is None:
+        if account.user_id is None or account.can_reach(self._home):
             return self._home
-        self._data_dir.chmod(0o711)
-        self._home.chmod(0o711)
-        place = self._home
-        if not account.can_reach(place):
-            place = FALLBACK / _short_name(self._home)
-        place.mkdir(mode=0o711, parents=True, exist_ok=True)
+        place = fallback() / short_name(self._home)
+        place.mkdir(exist_ok=True)
+        place.chmod(0o711)
         return place
 
     def _watch(self, cluster: _Cluster, *, replaces_old: bool) -> None:
@@ -146,7 +149,7 @@ class _Cluster:
         self._programs = programs
         self._data = place / f"data-{MAJOR_VERSION}"
         self._log = place / "start.log"
-        self.socket_directory = _socket_directory(place / "run", account)
+        self._run_directory = place / "run"
 
     def make(self) -> None:
         """Makes the cluster with its database, whole or not at all."""
@@ -159,42 +162,57 @@ class _Cluster:
         self.account.own(unfinished)
         # Anyone who can enter the socket's directory (mode 700) is its owner: so no password is asked.
         self._run(
-            *("initdb", "--pgdata", str(unfinished), "--username", NAME, "--auth", "trust", "--data-checksums"),
-            *("--encoding", "UTF8", "--locale-provider", "builtin", "--locale", "C.UTF-8", "--no-instructions"),
+            *("initdb", "--pgdata", unfinished.name, "--username", NAME, "--auth", "trust", "--data-checksums"),
+            *("--encoding", "UTF8", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"),
+            "--no-instructions",
         )
-        with (unfinished / "postgresql.conf").open("a", encoding="utf-8") as configuration:
-            configuration.write(f"\ninclude = '{CONFIGURATION}'\n")
+        self.account.write(unfinished / "postgresql.conf", f"\ninclude = '{CONFIGURATION}'\n", append=True)
         self._configure(unfinished)
-        self._run("postgres", "--single", "-D", str(unfinished), "postgres", text=f"CREATE DATABASE {NAME};\n")
+        self._run("postgres", "--single", "-D", unfinished.name, "postgres", text=f"CREATE DATABASE {NAME};\n")
         unfinished.rename(self._data)
 
-    def start(self) -> bool:
-        """Starts the server unless it runs; returns whether it was started."""
+    def join(self) -> Path | None:
+        """The directory of the socket of the server that runs; None if none does.
+
+        A server that is about to start or to stop is waited for: it would turn every connection away. The directory is
+        read, not reckoned, since whoever started the server may call the same place, or TMPDIR, by another name.
+        """
         self._forget_zombie()
-        if self._run_unchecked("pg_ctl", "--pgdata", str(self._data), "status").returncode == 0:
-            return False
+        until = time.monotonic() + START_TIMEOUT_SECONDS
+        while self._run_unchecked("pg_ctl", "--pgdata", self._data.name, "status").returncode == 0:
+            lines = self._lock_file()
+            if lines[_STATE:] == ["ready"]:
+                return Path(lines[_SOCKET_DIRECTORY])
+            if time.monotonic() >= until:
+                raise EmbeddedServerError(_failure("start", self._said()))
+            time.sleep(0.05)
+        return None
+
+    def start(self) -> Path:
+        """Starts the server and returns the directory of its socket."""
+        socket_directory = private_directory(self._run_directory, self.account)
         self._configure(self._data)
         self._log.unlink(missing_ok=True)
         self._log.touch(mode=0o600)
         self.account.own(self._log)
         until = time.monotonic() + ORPHANS_SECONDS
-        done = self._start_once()
+        done = self._start_once(socket_directory)
         while done.returncode != 0 and _ORPHANS in self._said() and time.monotonic() < until:
             time.sleep(0.2)
-            done = self._start_once()
+            done = self._start_once(socket_directory)
         if done.returncode != 0:
             raise EmbeddedServerError(_failure("start", self._said()))
-        return True
+        return socket_directory
 
     def _said(self) -> str:
         """What the server said last: before its own log began, and in it."""
         logs = sorted(self._data.glob("log/*.log"), key=lambda path: path.stat().st_mtime)
         return "\n".join(path.read_text(errors="replace").strip() for path in (self._log, *logs[-1:]))
 
-    def _start_once(self) -> subprocess.CompletedProcess[str]:
+    def _start_once(self, socket_directory: Path) -> subprocess.CompletedProcess[str]:
         return self._run_unchecked(
-            *("pg_ctl", "--pgdata", str(self._data), "--wait", "--timeout", str(START_TIMEOUT_SECONDS), "--silent"),
-            *("--log", str(self._log), "--options", f"-c unix_socket_directories='{self.socket_directory}'", "start"),
+            *("pg_ctl", "--pgdata", self._data.name, "--wait", "--timeout", str(START_TIMEOUT_SECONDS), "--silent"),
+            *("--log", self._log.name, "--options", f"-c unix_socket_directories='{socket_directory}'", "start"),
         )
 
     def _forget_zombie(self) -> None:
@@ -202,24 +220,28 @@ class _Cluster:
 
         To PostgreSQL such a process still lives, and it would neither start nor be joined.
         """
-        file = self._data / "postmaster.pid"
+        lines = self._lock_file()
         try:
-            process_id = file.read_text().split(maxsplit=1)[0]
-            state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
+            state = Path(f"/proc/{lines[0]}/stat").read_text().rpartition(")")[2].split()[0]
         except (OSError, IndexError):  # no server, or no /proc to ask
             return
         if state == "Z":
-            for lock in (file, *self.socket_directory.glob(".s.PGSQL.*.lock")):
+            for lock in Path(lines[_SOCKET_DIRECTORY]).glob(".s.PGSQL.*.lock") if lines[_SOCKET_DIRECTORY:] else ():
                 lock.unlink(missing_ok=True)
+            (self._data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _lock_file(self) -> list[str]:
+        try:
+            return [line.strip() for line in (self._data / "postmaster.pid").read_text().splitlines()]
+        except FileNotFoundError:
+            return []
 
     def stop_command(self) -> list[str]:
         program = str(self._programs / "pg_ctl")
         return [*self.account.prefix, program, "--pgdata", str(self._data), "--mode=fast", "--wait", "--silent", "stop"]
 
     def _configure(self, data: Path) -> None:
-        path = data / CONFIGURATION
-        path.write_text(as_configuration(), encoding="utf-8")
-        self.account.own(path)
+        self.account.write(data / CONFIGURATION, as_configuration())
 
     def _refuse_other_versions(self) -> None:
         for other in self._data.parent.glob("data-*"):
@@ -239,7 +261,8 @@ class _Cluster:
     def _run_unchecked(
         self, program: str, *arguments: str, text: str | None = None
     ) -> subprocess.CompletedProcess[str]:
-        return self.account.run(self._programs / program, *arguments, text=text)
+        # Paths go by their last names alone: pg_ctl hands them to a shell, which would read a `$` in a folder's name.
+        return self.account.run(self._programs / program, *arguments, text=text, folder=self._data.parent)
 
 
 def _programs() -> Path:
@@ -252,24 +275,6 @@ def _programs() -> Path:
     raise EmbeddedServerError(
         "There is no bundled PostgreSQL for this platform. Set PERDURE_DATABASE_URL to a PostgreSQL 15 or newer."
     )
-
-
-def _socket_directory(wanted: Path, account: Account) -> Path:
-    """``wanted``, or a private directory with a short name where the path is too long for a socket."""
-    directory = wanted
-    if len(os.fsencode(wanted)) > MAX_SOCKET_DIRECTORY:
-        directory = Path(tempfile.gettempdir()) / f"perdure-{os.geteuid()}-{_short_name(wanted)}"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    found = directory.lstat()
-    owners = {os.geteuid(), account.user_id}
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners or found.st_mode & 0o077:
-        raise EmbeddedServerError(f"{directory} must be a directory of yours with mode 700. Remove it and try again.")
-    account.own(directory)
-    return directory
-
-
-def _short_name(path: Path) -> str:
-    return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
 
 
 def _failure(what: str, said: str) -> str:

@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+PORT = "5432"
+"""A part of the socket's name. Said to both sides, or each would ask its own environment (PGPORT)."""
+
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         # Reached through a Unix socket in a directory that only its owner can enter; never over the network.
         "listen_addresses": "''",
+        "port": PORT,
         "unix_socket_permissions": "0700",
         # Every process holds a few connections; a laptop runs a handful of processes.
         "max_connections": "100",

@@ -6,7 +6,7 @@ Taken as people write them: ``postgres://`` or ``postgresql://`` (with or withou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -26,6 +26,7 @@ _CLIENT_PARAMETERS = (
     "tcp_user_timeout",
 )
 """Options of libpq, common in the URLs that hosts hand out; asyncpg would send them as server settings."""
+_SECRET_PARAMETERS = frozenset({"password", "sslpassword"})
 _FORM = "postgresql://user:password@host:5432/database"
 
 
@@ -33,7 +34,7 @@ _FORM = "postgresql://user:password@host:5432/database"
 class DatabaseUrl:
     """A database as the driver takes it (``asyncpg``, a DSN), and as it may be ``shown``: without its password."""
 
-    asyncpg: str
+    asyncpg: str = field(repr=False)
     shown: str
 
     @classmethod
@@ -51,6 +52,7 @@ class DatabaseUrl:
         if not url.database:
             raise ConfigurationError(f"The database URL names no database. It looks like {_FORM}.")
         plain = url.set(drivername="postgresql").difference_update_query(_CLIENT_PARAMETERS)
+        masked = plain.update_query_dict(dict.fromkeys(_SECRET_PARAMETERS & plain.query.keys(), "***"))
         return cls(
-            asyncpg=plain.render_as_string(hide_password=False), shown=plain.render_as_string(hide_password=True)
+            asyncpg=plain.render_as_string(hide_password=False), shown=masked.render_as_string(hide_password=True)
         )
