@@ -19,7 +19,7 @@ from perdure.db.base import SCHEMA
 from perdure.db.session import Database
 from perdure.errors import SchemaOutdated, SchemaTooNew
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Compared with the schema's ``minimum_code_version``; raised with every migration."""
 
 _ADVISORY_LOCK = 0x70657264757265  # "perdure": one process migrates at a time
@@ -49,7 +49,12 @@ async def check(database: Database) -> None:
         )
 
 
-def _config(connection: Connection) -> Config:
+def revisions() -> list[str]:
+    """Every revision that this version of the code has, oldest first."""
+    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+
+
+def _config(connection: Connection | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
@@ -62,9 +67,8 @@ def _current(connection: Connection) -> str | None:
 
 def _missing(connection: Connection) -> list[str]:
     """Revisions of ours that the database lacks, oldest first; none when it is ahead of us."""
-    scripts = ScriptDirectory.from_config(_config(connection))
     current = _current(connection)
-    known = [script.revision for script in scripts.walk_revisions()][::-1]
+    known = revisions()
     if current is not None and current not in known:
         return []
     return known if current is None else known[known.index(current) + 1 :]

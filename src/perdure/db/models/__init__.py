@@ -1,5 +1,6 @@
 """The tables, one module each. Importing this room registers them all on ``Base.metadata``."""
 
+from perdure.db.models.api_key import ApiKeyRow
 from perdure.db.models.delivery import DeliveryAttemptRow, DeliveryRow
 from perdure.db.models.event import JobEventRow
 from perdure.db.models.file import FileRow
@@ -10,6 +11,7 @@ from perdure.db.models.schema_version import SchemaVersionRow
 from perdure.db.models.worker import WorkerRow
 
 __all__ = [
+    "ApiKeyRow",
     "DeliveryAttemptRow",
     "DeliveryRow",
     "FileRow",
