@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from functools import cache
-from typing import Any
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
 
 import perdure
 from perdure.bootstrap import LOCAL_INBOX_KEY, LocalInbox, Platform, opened_platform, uses_local_inbox
+from perdure.core.api_keys import ApiKeys
+from perdure.core.authentication import Authentication
 from perdure.core.waiting import FinishedJobs
 from perdure.errors import ConfigurationError
 from perdure.routes import deliveries, files, inbox, jobs, operations, problems
-from perdure.routes.reference import render_reference
+from perdure.routes.authentication import is_loopback
+from perdure.routes.description import describe
 from perdure.settings import Settings
 from perdure.telemetry import logs
 from perdure.workers.stopping import stop_signals
 
+Ready = Callable[[str, bool], None]
+"""Told, once a server answers: its URL, and whether requests need a key."""
+LOOPBACK = "127.0.0.1"
 GRACEFUL_SHUTDOWN_SECONDS = 5
 """How long requests under way may take once the server stops."""
 STALE_UPLOAD_SECONDS = 86_400
 """An upload not written to for a day was left by a server that crashed; the next start removes it."""
-
-_REFERENCE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 
 
 def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: bool) -> FastAPI:
@@ -38,6 +39,7 @@ def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: b
         title="Perdure",
         summary="Resilient Async Job Processing Platform",
         version=perdure.__version__,
+        openapi_url=None,  # ours ask for a key
         docs_url=None,
         redoc_url=None,
     )
@@ -45,85 +47,60 @@ def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: b
     app.state.database = platform.database
     app.state.finished_jobs = finished_jobs
     app.state.files = platform.files
+    app.state.authentication = Authentication(platform.database)
+    app.state.public_host = urlsplit(platform.settings.public_url or "").hostname
     app.state.max_body_bytes = platform.settings.max_body_bytes
     app.state.local_inbox_key = LOCAL_INBOX_KEY
     problems.install(app)
     for module in (jobs, deliveries, files, operations, *((inbox,) if with_inbox else ())):
         app.include_router(module.router)
-    _document(app, platform)
+    describe(app, platform.providers.describe())
     return app
 
 
-def _document(app: FastAPI, platform: Platform) -> None:
-    """OpenAPI with the request bodies that routes read themselves, and the reference page made from it."""
-    made_by_fastapi = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            document = made_by_fastapi()
-            document["components"]["schemas"].update(_hoisted_definitions(document))
-            _describe_channels(document, platform.providers.describe())
-        return app.openapi_schema or {}
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-    @cache
-    def page() -> str:
-        return render_reference(app.openapi())
-
-    @app.get("/docs", include_in_schema=False)
-    async def reference() -> HTMLResponse:
-        return HTMLResponse(page(), headers={"Content-Security-Policy": _REFERENCE_POLICY})
-
-
-def _hoisted_definitions(document: dict[str, Any]) -> dict[str, Any]:
-    """Takes the definitions out of request bodies' own schemas, to where their references point."""
-    hoisted: dict[str, Any] = {}
-    for path in document["paths"].values():
-        for operation in path.values():
-            content = operation.get("requestBody", {}).get("content", {})
-            hoisted |= content.get("application/json", {}).get("schema", {}).pop("$defs", {})
-    return hoisted
-
-
-def _describe_channels(document: dict[str, Any], channels: dict[str, Any]) -> None:
-    """Shows each channel's options, as its provider declares them, in the place of "any mapping"."""
-    schema = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    schema["properties"]["notifications"] = {
-        "anyOf": [
-            {
-                "type": "object",
-                "additionalProperties": False,
-                "properties": {
-                    channel: {"anyOf": [options, {"type": "null"}]} for channel, options in channels.items()
-                },
-            },
-            {"type": "null"},
-        ],
-        "description": "whom to tell, per channel; kept as sent",
-    }
-
-
 async def serve(
-    settings: Settings, *, run_worker: bool, with_inbox: bool, ready: Callable[[str], None] = lambda _url: None
+    settings: Settings, *, run_worker: bool, with_inbox: bool, ready: Ready = lambda _url, _asks_for_keys: None
 ) -> None:
     """Serves until told to stop (SIGINT, SIGTERM); calls ``ready`` with the server's URL once it answers.
 
     ``run_worker`` adds a worker to the process, ``with_inbox`` the local inbox (`perdure dev` has both).
     """
-    _refuse_open_bind(settings)
     logs.configure(settings.log_format, settings.log_level)
-    with _bound(settings) as listening:
-        url = _url(settings, listening)
-        local_inbox = LocalInbox(url) if with_inbox and uses_local_inbox(settings) else None
-        async with (
-            opened_platform(settings, local_inbox=local_inbox) as platform,
-            platform.runtime(run_worker=run_worker).running(),
-            _finished_jobs(platform) as finished_jobs,
-        ):
+    with ExitStack() as opened:
+        sockets = [opened.enter_context(_bound(settings.host, settings.port))]
+        url = _url(settings.host, sockets[0])
+        local_inbox = None
+        if with_inbox and uses_local_inbox(settings):
+            if not is_loopback(settings.host):  # the notifier reaches the inbox without leaving the machine
+                sockets.append(opened.enter_context(_bound(LOOPBACK, 0)))
+            local_inbox = LocalInbox(url if len(sockets) == 1 else _url(LOOPBACK, sockets[1]))
+        async with opened_platform(settings, local_inbox=local_inbox) as platform:
+            asks_for_keys = await _prepare_keys(platform)
             await platform.files.sweep_temporary(older_than_seconds=STALE_UPLOAD_SECONDS)
-            app = create_app(platform, finished_jobs, with_inbox=local_inbox is not None)
-            await _serve_until_stopped(app, listening, lambda: ready(url))
+            async with (
+                platform.runtime(run_worker=run_worker).running(),
+                _finished_jobs(platform) as finished_jobs,
+            ):
+                app = create_app(platform, finished_jobs, with_inbox=local_inbox is not None)
+                await _serve_until_stopped(app, sockets, lambda: ready(url, asks_for_keys))
+
+
+async def _prepare_keys(platform: Platform) -> bool:
+    """Makes the bootstrap key where it is due, and returns whether requests need a key by now.
+
+    Nothing but this machine may reach a server that asks for no key.
+    """
+    settings, keys = platform.settings, ApiKeys(platform.database)
+    if settings.bootstrap_key is not None:
+        await keys.bootstrap(settings.bootstrap_key.get_secret_value())
+    asks_for_keys = await keys.any_was_made()
+    if not asks_for_keys and not is_loopback(settings.host):
+        raise ConfigurationError(
+            f"PERDURE_HOST {settings.host} lets other machines in, and there is no API key yet to ask them for. Make "
+            "one with `perdure keys create NAME --scope admin` (with the same PERDURE_DATABASE_URL or "
+            "PERDURE_DATA_DIR), or set PERDURE_BOOTSTRAP_KEY to what `perdure keys generate` prints."
+        )
+    return asks_for_keys
 
 
 @asynccontextmanager
@@ -144,7 +121,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve_until_stopped(app: FastAPI, listening: socket.socket, ready: Callable[[], None]) -> None:
+async def _serve_until_stopped(app: FastAPI, sockets: list[socket.socket], ready: Callable[[], None]) -> None:
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS
     )
@@ -155,38 +132,26 @@ async def _serve_until_stopped(app: FastAPI, listening: socket.socket, ready: Ca
 
     with stop_signals(stop):
         ready()
-        await server.serve(sockets=[listening])
+        await server.serve(sockets=sockets)
 
 
 @contextmanager
-def _bound(settings: Settings) -> Iterator[socket.socket]:
+def _bound(host: str, port: int) -> Iterator[socket.socket]:
     """The listening socket. Bound first, so that its port is known to whoever needs the server's URL."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listening = socket.create_server((settings.host, settings.port), backlog=2048)
+        listening = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise ConfigurationError(
-            f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}). "
+            f"Cannot listen on {host}:{port} ({error.strerror}). "
             "Stop whatever uses it, or choose another with PERDURE_PORT or --port."
         ) from None
     with listening:
         yield listening
 
 
-def _url(settings: Settings, listening: socket.socket) -> str:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{listening.getsockname()[1]}"
-
-
-def _refuse_open_bind(settings: Settings) -> None:
-    """Nothing but this machine may reach a server that asks for no key."""
-    if settings.host == "localhost":
-        return
-    try:
-        loopback = ipaddress.ip_address(settings.host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise ConfigurationError(
-            "PERDURE_HOST must be a loopback address (127.0.0.1, ::1 or localhost): the server asks for no key, so "
-            "nobody else may reach it."
-        )
+def _url(host: str, listening: socket.socket) -> str:
+    """Where the server is reached from here; an address that stands for every one of the machine's is none to go to."""
+    reachable = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104 (compared, not bound)
+    shown_host = f"[{reachable}]" if ":" in reachable else reachable
+    return f"http://{shown_host}:{listening.getsockname()[1]}"

@@ -9,7 +9,9 @@ PerdureError
 │   ├── InvalidCursor            a list cursor that this server did not make
 │   ├── BodyTooLarge             more bytes than the limit allows
 │   └── UnsupportedMediaType     the body is not sent as JSON
-├── NotFound                     no such job, file or delivery
+├── Unauthenticated              no API key, or one that is not known (any more)
+├── Forbidden                    the API key lacks the scope, or a stranger asks a server without keys
+├── NotFound                     no such job, file, delivery or key
 ├── Conflict                     the state of the thing forbids the request
 ├── Unavailable                  the database or the file store cannot be reached just now
 └── ConfigurationError           the set-up is wrong; the message says what to mend
@@ -84,6 +86,14 @@ class BodyTooLarge(InvalidInput):
 
 class UnsupportedMediaType(InvalidInput):
     code = "unsupported_media_type"
+
+
+class Unauthenticated(PerdureError):
+    code = "unauthenticated"
+
+
+class Forbidden(PerdureError):
+    code = "forbidden"
 
 
 class NotFound(PerdureError):

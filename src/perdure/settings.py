@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     )
     database_pool_size: int = Field(5, ge=2, le=100, description="connections to the database per process")
     public_url: OptionalText = Field(None, description="how people reach the server; links in mails begin with it")
+    bootstrap_key: OptionalSecret = Field(
+        None, description="made the first admin key if no key was ever made; `perdure keys generate` prints one"
+    )
     max_body_bytes: int = Field(1_048_576, gt=0, description="largest JSON body accepted")
 
     processors: Names = Field((), description="modules with processors to import, comma separated")

@@ -143,7 +143,7 @@ def test_nobody_there_is_said_with_what_to_do():
     ("environment", "said"),
     [
         ({"PERDURE_LEASE_SECONDS": "long"}, "PERDURE_LEASE_SECONDS"),
-        ({"PERDURE_HOST": "0.0.0.0"}, "loopback"),
+        ({"PERDURE_HOST": "0.0.0.0"}, "perdure keys create"),
         ({"PERDURE_DATABASE_URL": "mysql://h/d"}, "PostgreSQL"),
         ({"PERDURE_DATABASE_URL": "postgresql://nobody:canary@127.0.0.1:9/d"}, "cannot be reached"),
         ({"MAILTRAP_API_KEY": "can ary"}, "MAILTRAP_API_KEY"),

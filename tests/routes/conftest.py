@@ -40,5 +40,5 @@ async def http(platform: Platform) -> AsyncIterator[httpx2.AsyncClient]:
     await publish(platform, demo.sleep, demo.fail)
     app = create_app(platform, FinishedJobs(platform.database, platform.wakeup), with_inbox=True)
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://perdure") as client:
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client

@@ -36,11 +36,14 @@ Perdure is running at {url}   (Ctrl-C stops it)
 
 Post a job:
 
-  curl {url}/v1/jobs -H 'content-type: application/json' -d '{{
+  curl {url}/v1/jobs -H 'content-type: application/json' {key}-d '{{
     "job_type": "demo.sleep", "payload": {{"seconds": 1}},
     "context": {{"email": "you@example.com"}},
     "notifications": {{"email": {{"on": ["SUCCESS", "FAILURE"]}}}}}}'
 """
+
+
+KEY_HEADER = '-H "authorization: Bearer $PERDURE_API_KEY" '
 
 
 def register(app: typer.Typer) -> None:
@@ -73,10 +76,12 @@ def dev(
         concurrency=concurrency,
     )
 
-    def ready(url: str) -> None:
+    def ready(url: str, asks_for_keys: bool) -> None:  # noqa: FBT001 (``app.Ready``)
         stop_with_parent()
         mails = f"{url}/v1/inbox" if uses_local_inbox(settings) else "at Mailtrap, as your MAILTRAP_ variables say"
-        _say_ready(BANNER.format(url=url, mails=mails), {"url": url}, as_json=as_json)
+        _say_ready(
+            BANNER.format(url=url, mails=mails, key=KEY_HEADER if asks_for_keys else ""), {"url": url}, as_json=as_json
+        )
 
     _run(app.serve(settings, run_worker=True, with_inbox=True, ready=ready))
 
@@ -94,7 +99,7 @@ def serve(
 
     settings = _settings(host=host, port=port, data_dir=data_dir, database_url=database_url)
 
-    def ready(url: str) -> None:
+    def ready(url: str, _asks_for_keys: bool) -> None:  # noqa: FBT001 (``app.Ready``)
         _say_ready(f"Perdure serves at {url}", {"url": url}, as_json=as_json)
 
     _run(app.serve(settings, run_worker=False, with_inbox=False, ready=ready))

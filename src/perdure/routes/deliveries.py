@@ -9,8 +9,10 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from perdure.errors import NotFound
+from perdure.models.api_key import Scope
 from perdure.models.delivery import DeliveryStatus
 from perdure.repositories.delivery_queries import DeliveryQueries
+from perdure.routes.authentication import needs
 from perdure.routes.dependencies import Reading, read_cursor, write_cursor
 from perdure.routes.problems import responses
 from perdure.schemas.base import Request
@@ -25,7 +27,9 @@ class DeliveryListQuery(Request):
     cursor: Annotated[str, Field(max_length=100)] | None = Field(None, description="`next_cursor` of the page before")
 
 
-@router.get("", summary="List deliveries, newest first", responses=responses(422, 503))
+@router.get(
+    "", dependencies=[needs(Scope.READ)], summary="List deliveries, newest first", responses=responses(422, 503)
+)
 async def list_deliveries(connection: Reading, query: Annotated[DeliveryListQuery, Query()]) -> DeliveryList:
     """Every telling there was, or why there was none."""
     found = await DeliveryQueries(connection).newest(query.status, read_cursor(query.cursor), query.limit + 1)
@@ -36,7 +40,12 @@ async def list_deliveries(connection: Reading, query: Annotated[DeliveryListQuer
     )
 
 
-@router.get("/{delivery_id}", summary="Get a delivery with its tries", responses=responses(404, 422, 503))
+@router.get(
+    "/{delivery_id}",
+    dependencies=[needs(Scope.READ)],
+    summary="Get a delivery with its tries",
+    responses=responses(404, 422, 503),
+)
 async def get(delivery_id: UUID, connection: Reading) -> DeliveryDetail:
     queries = DeliveryQueries(connection)
     delivery = await queries.get(delivery_id)

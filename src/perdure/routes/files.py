@@ -13,7 +13,9 @@ from pydantic import Field
 from uuid_utils.compat import uuid7
 
 from perdure.errors import NotFound
+from perdure.models.api_key import Scope
 from perdure.repositories.file_repository import FileRepository
+from perdure.routes.authentication import needs
 from perdure.routes.dependencies import DatabasePart, FilesPart, Reading
 from perdure.routes.problems import responses
 from perdure.schemas.base import Request
@@ -33,6 +35,7 @@ class UploadQuery(Request):
 
 @router.post(
     "",
+    dependencies=[needs(Scope.SUBMIT)],
     status_code=201,
     summary="Upload a file",
     openapi_extra={
@@ -70,6 +73,7 @@ async def upload(
 
 @router.get(
     "/{file_id}",
+    dependencies=[needs(Scope.READ)],
     summary="Download a file",
     response_class=FileResponse,
     responses={200: {"content": {_ANY_BYTES: {}}}, 206: {"description": "Partial Content"}, **responses(404, 422, 503)},

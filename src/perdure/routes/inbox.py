@@ -15,7 +15,9 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from uuid_utils.compat import uuid7
 
+from perdure.models.api_key import Scope
 from perdure.repositories.inbox_repository import InboxRepository
+from perdure.routes.authentication import needs_unless_local, open_to_all
 from perdure.routes.dependencies import DatabasePart, Reading
 from perdure.schemas import strict_json
 from perdure.schemas.base import Answer, Moment, Request
@@ -44,7 +46,7 @@ class InboxQuery(Request):
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
-@router.post("/api/send/{inbox_id}", include_in_schema=False)
+@router.post("/api/send/{inbox_id}", dependencies=[open_to_all()], include_in_schema=False)
 async def catch(inbox_id: str, request: HttpRequest, database: DatabasePart) -> JSONResponse:
     """Answers as Mailtrap's sandbox does."""
     if request.headers.get("authorization") != f"Bearer {request.app.state.local_inbox_key}":
@@ -61,7 +63,9 @@ async def catch(inbox_id: str, request: HttpRequest, database: DatabasePart) -> 
     return JSONResponse({"success": True, "message_ids": [str(message_id)]})
 
 
-@router.get("/v1/inbox", summary="Mails in the local inbox, newest first")
+@router.get(
+    "/v1/inbox", dependencies=[needs_unless_local(Scope.READ)], summary="Mails in the local inbox, newest first"
+)
 async def inbox(connection: Reading, query: Annotated[InboxQuery, Query()]) -> MailList:
     rows = await InboxRepository(connection).newest(query.limit)
     return MailList(items=[MailAnswer.model_validate(dict(row)) for row in rows])

@@ -9,10 +9,12 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import Field
 
 from perdure.errors import FieldProblem, NotFound, ValidationFailed
+from perdure.models.api_key import Scope
 from perdure.models.job import Job
 from perdure.models.lifecycle import JobStatus
 from perdure.repositories.delivery_queries import DeliveryQueries
 from perdure.repositories.job_queries import JobFilter, JobQueries
+from perdure.routes.authentication import needs
 from perdure.routes.dependencies import (
     CommandsPart,
     DatabasePart,
@@ -53,6 +55,7 @@ class NoQuery(Request):
 
 @router.post(
     "",
+    dependencies=[needs(Scope.SUBMIT)],
     status_code=201,
     summary="Submit a job",
     openapi_extra=documents_body(JobCreate),
@@ -73,7 +76,7 @@ async def submit(
     return JobAnswer.model_validate(job)
 
 
-@router.get("", summary="List jobs, newest first", responses=responses(422, 503))
+@router.get("", dependencies=[needs(Scope.READ)], summary="List jobs, newest first", responses=responses(422, 503))
 async def list_jobs(connection: Reading, query: Annotated[JobListQuery, Query()]) -> JobList:
     """Without payloads and results. Follow `next_cursor` for more."""
     wanted = JobFilter(
@@ -91,19 +94,26 @@ async def list_jobs(connection: Reading, query: Annotated[JobListQuery, Query()]
     )
 
 
-@router.get("/{job_id}", summary="Get a job", responses=responses(404, 422, 503))
+@router.get("/{job_id}", dependencies=[needs(Scope.READ)], summary="Get a job", responses=responses(404, 422, 503))
 async def get(job_id: UUID, connection: Reading) -> JobAnswer:
     return JobAnswer.model_validate(await _found(connection, job_id))
 
 
-@router.get("/{job_id}/events", summary="A job's timeline", responses=responses(404, 422, 503))
+@router.get(
+    "/{job_id}/events", dependencies=[needs(Scope.READ)], summary="A job's timeline", responses=responses(404, 422, 503)
+)
 async def events(job_id: UUID, connection: Reading) -> EventList:
     """Everything that happened to the job, in order, over all its runs."""
     job = await _found(connection, job_id)
     return EventList(items=[EventAnswer.model_validate(one) for one in await JobQueries(connection).timeline(job)])
 
 
-@router.get("/{job_id}/deliveries", summary="A job's notifications", responses=responses(404, 422, 503))
+@router.get(
+    "/{job_id}/deliveries",
+    dependencies=[needs(Scope.READ)],
+    summary="A job's notifications",
+    responses=responses(404, 422, 503),
+)
 async def deliveries(job_id: UUID, connection: Reading) -> DeliveryList:
     """Who was to be told, whether they were, and if not, why."""
     await _found(connection, job_id)
@@ -111,7 +121,12 @@ async def deliveries(job_id: UUID, connection: Reading) -> DeliveryList:
     return DeliveryList(items=[DeliveryAnswer.model_validate(one) for one in found], next_cursor=None)
 
 
-@router.get("/{job_id}/wait", summary="Wait for a job to finish", responses=responses(404, 422, 503))
+@router.get(
+    "/{job_id}/wait",
+    dependencies=[needs(Scope.READ)],
+    summary="Wait for a job to finish",
+    responses=responses(404, 422, 503),
+)
 async def wait(
     job_id: UUID, database: DatabasePart, finished: FinishedJobsPart, query: Annotated[WaitQuery, Query()]
 ) -> JobAnswer:
@@ -124,7 +139,10 @@ async def wait(
 
 
 @router.post(
-    "/{job_id}/cancel", summary="Cancel a job", responses={202: {"model": JobAnswer}, **responses(404, 409, 422, 503)}
+    "/{job_id}/cancel",
+    dependencies=[needs(Scope.OPERATE)],
+    summary="Cancel a job",
+    responses={202: {"model": JobAnswer}, **responses(404, 409, 422, 503)},
 )
 async def cancel(job_id: UUID, commands: CommandsPart, response: Response) -> JobAnswer:
     """A waiting job is cancelled at once (200). A running one is asked to stop (202)."""
@@ -133,7 +151,12 @@ async def cancel(job_id: UUID, commands: CommandsPart, response: Response) -> Jo
     return JobAnswer.model_validate(job)
 
 
-@router.post("/{job_id}/retry", summary="Run a finished job again", responses=responses(404, 409, 422, 503))
+@router.post(
+    "/{job_id}/retry",
+    dependencies=[needs(Scope.OPERATE)],
+    summary="Run a finished job again",
+    responses=responses(404, 409, 422, 503),
+)
 async def retry(job_id: UUID, commands: CommandsPart) -> JobAnswer:
     """Opens a new run: attempts count from the start, and its end is told anew."""
     return JobAnswer.model_validate(await commands.retry(job_id))

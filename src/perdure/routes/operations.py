@@ -5,8 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 from sqlalchemy import text
 
+from perdure.models.api_key import Scope
 from perdure.repositories.job_type_queries import JobTypeQueries
 from perdure.repositories.worker_queries import WorkerQueries
+from perdure.routes.authentication import needs, open_to_all
 from perdure.routes.dependencies import Reading
 from perdure.routes.problems import responses
 from perdure.schemas.job_type import JobTypeAnswer, JobTypeList
@@ -15,26 +17,26 @@ from perdure.schemas.worker import WorkerAnswer, WorkerList
 router = APIRouter(tags=["operations"])
 
 
-@router.get("/v1/job-types", summary="List job types", responses=responses(503))
+@router.get("/v1/job-types", dependencies=[needs(Scope.READ)], summary="List job types", responses=responses(503))
 async def job_types(connection: Reading) -> JobTypeList:
     """What workers have published that they can do, with schemas and defaults."""
     rows = await JobTypeQueries(connection).all()
     return JobTypeList(items=[JobTypeAnswer.model_validate(dict(row)) for row in rows])
 
 
-@router.get("/v1/workers", summary="List workers", responses=responses(503))
+@router.get("/v1/workers", dependencies=[needs(Scope.READ)], summary="List workers", responses=responses(503))
 async def workers(connection: Reading) -> WorkerList:
     """Newest first: what each serves, how much it runs, and whether its lease lives."""
     rows = await WorkerQueries(connection).all()
     return WorkerList(items=[WorkerAnswer.model_validate(dict(row)) for row in rows])
 
 
-@router.get("/healthz", summary="Is the process alive?")
+@router.get("/healthz", dependencies=[open_to_all()], summary="Is the process alive?")
 async def healthz() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz", summary="Can it serve?", responses=responses(503))
+@router.get("/readyz", dependencies=[open_to_all()], summary="Can it serve?", responses=responses(503))
 async def readyz(connection: Reading) -> dict[str, str]:
     """Asks the database."""
     await connection.execute(text("SELECT 1"))

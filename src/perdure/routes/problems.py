@@ -22,6 +22,8 @@ STATUS: Mapping[type[errors.PerdureError], int] = {
     errors.InvalidInput: 422,
     errors.BodyTooLarge: 413,
     errors.UnsupportedMediaType: 415,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Unavailable: 503,
@@ -29,6 +31,7 @@ STATUS: Mapping[type[errors.PerdureError], int] = {
 }
 """The status of an error and of every error below it that names none of its own."""
 
+_HEADERS: Mapping[int, Mapping[str, str]] = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}
 _HTTP_CODES = {404: "no_such_route", 405: "method_not_allowed"}
 
 
@@ -80,8 +83,7 @@ def _answer(status: int, code: str, detail: str, headers: Mapping[str, str] | No
 
 async def _expected(_request: Request, error: errors.PerdureError) -> JSONResponse:
     status = status_of(error)
-    headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return _answer(status, error.code, error.detail, headers, **error.extensions())
+    return _answer(status, error.code, error.detail, _HEADERS.get(status), **error.extensions())
 
 
 async def _parameters_refused(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -1,0 +1,99 @@
+"""Who asks, and whether they may. A key is looked up at most once a second, so a revoked one is noticed by then.
+
+No key was ever made: everything may be asked, and the server listens on loopback alone (``app`` sees to that).
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import timedelta
+
+from perdure.core.key_format import PresentedKey, read_key
+from perdure.db.session import Database
+from perdure.errors import Forbidden, Unauthenticated
+from perdure.models.api_key import ApiKey, Scope
+from perdure.repositories.api_key_repository import ApiKeyRepository
+
+FRESH_SECONDS = 0.8
+"""How long what was read of a key is trusted: with the time a look takes, under the promised second."""
+MAX_REMEMBERED = 1_000
+USE_NOTED_EVERY = timedelta(minutes=1)
+
+_NO_HASH = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    key: ApiKey | None
+    until: float
+
+
+class Authentication:
+    """Judges the keys that requests bring."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._asks_for_keys = False
+        self._asked_until = 0.0
+
+    async def asks_for_keys(self) -> bool:
+        """Whether a key was ever made. Once so, it stays so."""
+        if not self._asks_for_keys and time.monotonic() >= self._asked_until:
+            now = time.monotonic()
+            async with self._database.snapshot() as connection:
+                self._asks_for_keys = await ApiKeyRepository(connection).any_was_made()
+            self._asked_until = now + FRESH_SECONDS
+        return self._asks_for_keys
+
+    async def authorize(self, token: str | None, scope: Scope) -> ApiKey | None:
+        """The key of ``token``, which may ask for ``scope``; None where no keys are asked for.
+
+        Raises ``Unauthenticated`` for a key that is missing or is none that lives, ``Forbidden`` for one that may not.
+        """
+        if not await self.asks_for_keys():
+            return None
+        if token is None:
+            raise Unauthenticated("Send an API key: `Authorization: Bearer pdr_…` (the commands take PERDURE_API_KEY).")
+        presented = read_key(token)
+        key = None if presented is None else await self._looked_up(presented)
+        if key is None:
+            raise Unauthenticated(
+                "This API key is not known here, or it was revoked or has expired. Make one with `perdure keys create`."
+            )
+        if not key.allows(scope):
+            raise Forbidden(f"This API key lacks the scope `{scope}`. Use one that has it, or `admin`.")
+        return key
+
+    async def _looked_up(self, presented: PresentedKey) -> ApiKey | None:
+        """The living key that was presented. A key that is unknown is compared too, so that both take as long."""
+        known = self._known.get(presented.key_id)
+        if known is None or time.monotonic() >= known.until:
+            known = await self._read(presented)
+        stored = _NO_HASH if known.key is None else known.key.secret_hash
+        if not hmac.compare_digest(stored, presented.secret_hash) or known.key is None:
+            return None
+        return known.key if known.key.is_live(self._database.clock.now()) else None
+
+    async def _read(self, presented: PresentedKey) -> _Known:
+        started = time.monotonic()
+        async with self._database.transaction() as connection:
+            keys = ApiKeyRepository(connection)
+            key = await keys.get(presented.key_id)
+            if key is not None and self._is_worth_noting(key, presented):
+                await keys.note_use(key.key_id, self._database.clock.now())
+        known = _Known(key, started + FRESH_SECONDS)
+        self._known[presented.key_id] = known
+        self._known.move_to_end(presented.key_id)
+        if len(self._known) > MAX_REMEMBERED:
+            self._known.popitem(last=False)
+        return known
+
+    def _is_worth_noting(self, key: ApiKey, presented: PresentedKey) -> bool:
+        now = self._database.clock.now()
+        if not key.is_live(now) or not hmac.compare_digest(key.secret_hash, presented.secret_hash):
+            return False
+        return key.last_used_at is None or now - key.last_used_at >= USE_NOTED_EVERY
