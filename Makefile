@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: help setup demo dev test check format requirements clean
+.PHONY: help setup demo dev test bench check format requirements clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test: $(STAMP) ## Run the checks and the test suite
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest --numprocesses=2 --dist=loadgroup
+
+bench: $(STAMP) ## Measure Perdure, its peers and the database's own limit side by side (QUICK=1, FULL=1)
+	$(BIN)/python -m benchmarks --mode $(if $(QUICK),quick,$(if $(FULL),full,default))
 
 check: $(STAMP) ## Run the checks alone: style, types, walls between the rooms
 	$(BIN)/ruff check .

@@ -8,30 +8,17 @@ import pytest
 from perdure.app import create_app
 from perdure.bootstrap import Platform
 from perdure.core.waiting import FinishedJobs
-from perdure.db.session import dump_json
 from perdure.processors import demo
 from perdure.processors.base import Processor
 from perdure.repositories.worker_repository import WorkerRepository
+from perdure.workers.lease import published
 
 
 async def publish(platform: Platform, *processors: Processor) -> None:
     """What a worker does when it starts, without the worker."""
-    rows = [
-        {
-            "job_type": one.job_type,
-            "description": one.description,
-            "payload_schema": dump_json(one.payload_type.json_schema()),
-            "result_schema": dump_json(one.result_type.json_schema(mode="serialization")),
-            "max_retries": one.max_retries,
-            "timeout_seconds": one.timeout_seconds,
-            "retry_base_seconds": one.retry.base_seconds,
-            "retry_max_seconds": one.retry.max_seconds,
-            "published_at": platform.database.clock.now(),
-        }
-        for one in processors
-    ]
+    now = platform.database.clock.now()
     async with platform.database.transaction() as connection:
-        await WorkerRepository(connection).publish(rows)
+        await WorkerRepository(connection).publish([published(one, now) for one in processors])
 
 
 @pytest.fixture

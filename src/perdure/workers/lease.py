@@ -68,7 +68,7 @@ class LeaseKeeper(Loop):
         sent_at = time.monotonic()
         async with self._database.transaction() as connection:
             workers = WorkerRepository(connection)
-            await workers.publish([_published(processor, self._database.clock.now()) for processor in self._processors])
+            await workers.publish([published(processor, self._database.clock.now()) for processor in self._processors])
             await workers.register(identity, self._lease_seconds)
         self._worker_id, self._good_until = identity.worker_id, sent_at + self._lease_seconds
         return identity.worker_id
@@ -124,7 +124,8 @@ class LeaseKeeper(Loop):
         )
 
 
-def _published(processor: Processor, now: datetime) -> dict[str, object]:
+def published(processor: Processor, now: datetime) -> dict[str, object]:
+    """The row of ``job_types`` that tells what the processor takes and gives."""
     return {
         "job_type": processor.job_type,
         "description": processor.description,

@@ -1,0 +1,56 @@
+"""What the scripts of all systems share. Standard library alone: it runs in each peer's own environment.
+
+A script is run with ``BENCH_URL`` (its database or Redis), ``BENCH_COUNTERS`` (a file of 64 counters, one slot a
+worker process: ``BENCH_SLOT``), ``BENCH_LATENCIES`` (where the handler notes how long a job took to start) and
+``BENCH_VARIANT``.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import struct
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+SLOTS = 64
+SLOT_BYTES = 8
+
+URL = os.environ.get("BENCH_URL", "")
+VARIANT = os.environ.get("BENCH_VARIANT", "")
+
+
+class Slot:
+    """The counter of this process. It alone writes it, so no lock is needed."""
+
+    def __init__(self, number: int | None = None) -> None:
+        slot = int(os.environ["BENCH_SLOT"]) if number is None else number
+        self._offset = slot * SLOT_BYTES
+        with Path(os.environ["BENCH_COUNTERS"]).open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), SLOTS * SLOT_BYTES)
+        self._count = struct.unpack_from("<Q", self._map, self._offset)[0]
+        path = os.environ.get("BENCH_LATENCIES")
+        self._latencies = None if not path else Path(path).open("a", buffering=1)  # noqa: SIM115 (as long as we live)
+
+    def handled(self, payload: Mapping[str, Any]) -> None:
+        """What every system's handler does, and all that it does."""
+        self._count += 1
+        struct.pack_into("<Q", self._map, self._offset, self._count)
+        if self._latencies is not None and "sent_ns" in payload:
+            self._latencies.write(f"{time.monotonic_ns() - payload['sent_ns']}\n")
+
+
+def say(**values: Any) -> None:
+    """One line of JSON for the controller."""
+    sys.stdout.write(json.dumps(values) + "\n")
+    sys.stdout.flush()
+
+
+def run(commands: Mapping[str, Callable[..., None]]) -> None:
+    """Runs ``COMMAND NUMBER…`` of the command line."""
+    name, *numbers = sys.argv[1:]
+    commands[name](*map(int, numbers))
