@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -15,8 +16,9 @@ from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration,
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.rendering import MessageRenderer
 from perdure.core.recording import Recorder
-from perdure.db import migrate
+from perdure.db import backup, migrate
 from perdure.db.embedded import EmbeddedPostgres
+from perdure.db.restore import Restored, restore
 from perdure.db.session import Database
 from perdure.db.url import DatabaseUrl
 from perdure.db.wakeup import Wakeup
@@ -100,6 +102,18 @@ async def upgrade_database(settings: Settings) -> list[str]:
     """Brings the schema to the code's version and returns the revisions applied."""
     async with _connected(settings) as database:
         return await migrate.upgrade(database)
+
+
+async def dump_database(settings: Settings, file: Path, *, replace: bool) -> None:
+    """Writes everything of ours to ``file``; see ``db.backup``. The schema may be older than this code."""
+    async with _connected(settings) as database:
+        await backup.dump(database, file, replace=replace)
+
+
+async def restore_database(settings: Settings, file: Path, *, replace: bool) -> Restored:
+    """Replaces everything of ours by what ``file`` holds; see ``db.restore``."""
+    async with _connected(settings) as database:
+        return await restore(database, file, replace=replace)
 
 
 @asynccontextmanager

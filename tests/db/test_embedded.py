@@ -408,3 +408,14 @@ if os.geteuid() == 0:
         with pytest.raises(EmbeddedServerError, match="cannot be written"):
             choose_account().write(open_folder / "perdure.conf", "ours")
         assert (tmp_path / "root's").read_text() == "kept"
+
+
+def test_data_of_another_major_version_are_refused_with_the_way_over(tmp_path):
+    older = tmp_path / "postgres" / "data-17"
+    older.mkdir(parents=True)
+    (older / "PG_VERSION").write_text("17\n")
+    with pytest.raises(EmbeddedServerError, match=r"perdure db dump .* Move .*data-17 away.*perdure db restore"):
+        EmbeddedPostgres(tmp_path).start()
+    older.rename(tmp_path / "kept")
+    with EmbeddedPostgres(tmp_path) as url:
+        assert ask(url.asyncpg, "SELECT 1") == 1

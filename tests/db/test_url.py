@@ -86,3 +86,14 @@ def test_a_password_is_shown_by_nothing_wherever_it_stood(text):
     assert "ary" in url.asyncpg
     assert "ary" not in url.shown + repr(url) + str(url)
     assert "***" in url.shown or "%2A%2A%2A" in url.shown
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:canary@h:6000/d?sslmode=require", "postgresql://u@h/d?password=canary"]
+)
+def test_programs_get_the_password_where_nobody_sees_it(url):
+    uri, environment = DatabaseUrl.parse(url).for_programs()
+    assert "canary" not in uri
+    assert environment == {"PGPASSWORD": "canary"}
+    assert uri.startswith("postgresql://u@h")
+    assert ("sslmode=require" in uri) == ("sslmode" in url)

