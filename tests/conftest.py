@@ -153,4 +153,5 @@ def signals() -> Signals:
 async def platform(settings: Settings, signals: Signals, database: Database) -> AsyncIterator[Platform]:
     """The joined parts of a process, on the emptied database. Nothing runs yet: see ``Platform.runtime``."""
     async with opened_platform(settings, signals=signals) as platform:
+        await platform.file_commands.establish()  # as a server does
         yield platform

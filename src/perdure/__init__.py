@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from perdure.client.client import AsyncClient, Client
-    from perdure.processors.base import JobContext, NotRetryable, Snooze, processor
+    from perdure.processors.base import FileId, JobContext, NotRetryable, Snooze, processor
 
 __version__ = "0.1.0"
 
-__all__ = ["AsyncClient", "Client", "JobContext", "NotRetryable", "Snooze", "__version__", "processor"]
+__all__ = ["AsyncClient", "Client", "FileId", "JobContext", "NotRetryable", "Snooze", "__version__", "processor"]
 
 _HOMES = {
     "AsyncClient": "perdure.client.client",
     "Client": "perdure.client.client",
+    "FileId": "perdure.processors.base",
     "JobContext": "perdure.processors.base",
     "NotRetryable": "perdure.processors.base",
     "Snooze": "perdure.processors.base",

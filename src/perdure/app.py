@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -16,7 +16,7 @@ from perdure.bootstrap import LOCAL_INBOX_KEY, LocalInbox, Platform, opened_plat
 from perdure.core.api_keys import ApiKeys
 from perdure.core.authentication import Authentication
 from perdure.core.waiting import FinishedJobs
-from perdure.errors import ConfigurationError
+from perdure.errors import ConfigurationError, Unavailable
 from perdure.routes import deliveries, files, inbox, jobs, operations, problems
 from perdure.routes.authentication import is_loopback
 from perdure.routes.description import describe
@@ -29,8 +29,6 @@ Ready = Callable[[str, bool], None]
 LOOPBACK = "127.0.0.1"
 GRACEFUL_SHUTDOWN_SECONDS = 5
 """How long requests under way may take once the server stops."""
-STALE_UPLOAD_SECONDS = 86_400
-"""An upload not written to for a day was left by a server that crashed; the next start removes it."""
 
 
 def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: bool) -> FastAPI:
@@ -46,7 +44,7 @@ def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: b
     app.state.commands = platform.commands
     app.state.database = platform.database
     app.state.finished_jobs = finished_jobs
-    app.state.files = platform.files
+    app.state.file_commands = platform.file_commands
     app.state.authentication = Authentication(platform.database)
     app.state.public_host = urlsplit(platform.settings.public_url or "").hostname
     app.state.max_body_bytes = platform.settings.max_body_bytes
@@ -76,7 +74,8 @@ async def serve(
             local_inbox = LocalInbox(url if len(sockets) == 1 else _url(LOOPBACK, sockets[1]))
         async with opened_platform(settings, local_inbox=local_inbox) as platform:
             asks_for_keys = await _prepare_keys(platform)
-            await platform.files.sweep_temporary(older_than_seconds=STALE_UPLOAD_SECONDS)
+            with suppress(Unavailable):  # this server may do without files; uploads and downloads say what is wrong
+                await platform.file_commands.establish()
             async with (
                 platform.runtime(run_worker=run_worker).running(),
                 _finished_jobs(platform) as finished_jobs,

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from perdure.core.commands import Commands
+from perdure.core.file_commands import FileCommands
 from perdure.core.job_factory import JobFactory
 from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
 from perdure.core.notifications.providers.registry import ProviderRegistry
@@ -54,6 +55,7 @@ class Platform:
     recorder: Recorder
     commands: Commands
     files: FilesystemStore
+    file_commands: FileCommands
 
     def runtime(self, *, run_worker: bool) -> Runtime:
         """The loops that the settings ask for, with a worker or without."""
@@ -62,7 +64,6 @@ class Platform:
         if run_worker:
             worker = WorkerOptions(
                 registry=ProcessorRegistry.load(settings.processors),
-                files=self.files,
                 queues=settings.queues,
                 concurrency=settings.concurrency,
                 drain_seconds=settings.drain_seconds,
@@ -76,6 +77,7 @@ class Platform:
             wakeup=self.wakeup,
             signals=self.signals,
             recorder=self.recorder,
+            files=self.file_commands,
             lease_seconds=settings.lease_seconds,
             worker=worker,
             notifier=notifier,
@@ -144,6 +146,7 @@ async def opened_platform(
         wakeup = Wakeup(database.url)
         providers = ProviderRegistry([_mailtrap(settings, local_inbox)])
         recorder = Recorder(providers, signals, wakeup)
+        files = FilesystemStore(settings.data_dir / "files")
         try:
             yield Platform(
                 settings=settings,
@@ -153,7 +156,8 @@ async def opened_platform(
                 providers=providers,
                 recorder=recorder,
                 commands=Commands(database, JobFactory(providers), recorder, wakeup, signals),
-                files=FilesystemStore(settings.data_dir / "files"),
+                files=files,
+                file_commands=FileCommands(database, files, wakeup),
             )
         finally:
             await providers.aclose()

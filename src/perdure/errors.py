@@ -8,12 +8,14 @@ PerdureError
 │   ├── UnknownJobType           no worker ever published this job type
 │   ├── InvalidCursor            a list cursor that this server did not make
 │   ├── BodyTooLarge             more bytes than the limit allows
-│   └── UnsupportedMediaType     the body is not sent as JSON
+│   ├── UnsupportedMediaType     the body is not sent as JSON
+│   └── RangeNotSatisfiable      a part of a file that lies beyond its end
 ├── Unauthenticated              no API key, or one that is not known (any more)
 ├── Forbidden                    the API key lacks the scope, or a stranger asks a server without keys
 ├── NotFound                     no such job, file, delivery or key
 ├── Conflict                     the state of the thing forbids the request
 ├── Unavailable                  the database or the file store cannot be reached just now
+│   └── FileStoreElsewhere       this process's folder is not the one where the platform keeps its files
 └── ConfigurationError           the set-up is wrong; the message says what to mend
     ├── SchemaOutdated           the database needs ``perdure db upgrade``
     ├── SchemaTooNew             this code is older than the database allows
@@ -28,6 +30,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
+from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,14 @@ class UnsupportedMediaType(InvalidInput):
     code = "unsupported_media_type"
 
 
+class RangeNotSatisfiable(InvalidInput):
+    code = "range_not_satisfiable"
+
+    def __init__(self, size_bytes: int) -> None:
+        super().__init__(f"The range begins beyond the file's end. It has {size_bytes:,} bytes.")
+        self.size_bytes = size_bytes
+
+
 class Unauthenticated(PerdureError):
     code = "unauthenticated"
 
@@ -106,6 +117,19 @@ class Conflict(PerdureError):
 
 class Unavailable(PerdureError):
     code = "unavailable"
+
+
+class FileStoreElsewhere(Unavailable):
+    code = "file_store_elsewhere"
+
+    def __init__(self, store_id: UUID | None) -> None:
+        super().__init__(
+            "There is no file store yet. Start a server (`perdure serve`): it makes its `files` folder the store."
+            if store_id is None
+            else "The folder `files` in this process's data directory (PERDURE_DATA_DIR) is not the platform's file "
+            "store. Share the store's folder with this machine; or, if this is it (restored or copied), write "
+            f"{store_id} into the file `store-id` in it."
+        )
 
 
 class ConfigurationError(PerdureError):

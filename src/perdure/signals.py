@@ -80,6 +80,20 @@ class LeaseLost(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class FileStoreMissed(Signal):
+    """The worker's folder is not the platform's file store: jobs that name files are left to others."""
+
+    store_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class FileStoreSeen(Signal):
+    """The file store that the worker missed is there."""
+
+    store_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class NotificationIntended(Signal):
     """Who is to be told of a job's event: per channel ``PENDING`` or ``SKIPPED:<reason>``. After the commit."""
 

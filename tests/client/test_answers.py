@@ -18,6 +18,7 @@ PAIRS = [
     (answers.DeliveryDetail, delivery.DeliveryDetail),
     (answers.Try, delivery.TryAnswer),
     (answers.StoredFile, file.FileAnswer),
+    (answers.JobFile, file.JobFileAnswer),
     (answers.JobType, job_type.JobTypeAnswer),
     (answers.Mail, inbox.MailAnswer),
     (answers.Page, job.JobList),

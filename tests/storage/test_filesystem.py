@@ -261,12 +261,42 @@ def test_a_large_upload_is_never_whole_in_memory(store):
     assert int(done.stdout) < 30_000, "kB more at the peak, for 197 MB"
 
 
-async def test_what_crashed_uploads_left_is_swept(store):
+async def test_what_a_crash_left_of_a_file_is_deleted_like_the_file(store):
     await store.write(UUID(int=1), chunked(b"kept"))
-    stale = store.path(UUID(int=1)).with_name("old.partial")
-    stale.touch()
-    os.utime(stale, (0, 0))
-    fresh = store.path(UUID(int=1)).with_name("new.partial")
-    fresh.touch()
-    assert await store.sweep_temporary(older_than_seconds=3_600) == 1
-    assert sorted(files_in(store)) == sorted([fresh.name, str(UUID(int=1))])
+    store.path(UUID(int=257)).with_name(f"{UUID(int=257)}.partial").touch()
+    assert len(files_in(store)) == 2
+    await store.delete(UUID(int=257))
+    assert files_in(store) == [str(UUID(int=1))]
+
+
+def test_a_file_is_saved_from_a_thread_as_it_is_written_from_the_loop(store):
+    stored = store.save(UUID(int=1), iter([b"ab", b"", b"c"]))
+    assert (store.path(UUID(int=1)).read_bytes(), stored.size_bytes) == (b"abc", 3)
+    assert stored.sha256 == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_a_source_that_breaks_off_leaves_nothing_and_says_its_own_error(store):
+    def breaking():
+        yield b"x"
+        raise OSError(errno.EIO, "the source is gone")
+
+    with pytest.raises(OSError, match="the source is gone"):
+        store.save(UUID(int=1), breaking())
+    assert files_in(store) == []
+
+
+def test_a_folder_carries_one_identity_and_none_that_cannot_be_read(store):
+    assert store.identity() is None
+    for number in (1, 2):
+        store.mark(UUID(int=number))
+        assert FilesystemStore(store._root).identity() == UUID(int=number)
+    assert files_in(store) == ["store-id"]
+    for content in (b"", b"not an id", b"\xff\xfe"):
+        (store._root / "store-id").write_bytes(content)
+        assert store.identity() is None
+
+
+def test_a_folder_that_cannot_be_marked_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(Unavailable, match="Check that its folder"):
+        FilesystemStore(tmp_path / "file" / "files").mark(uuid4())

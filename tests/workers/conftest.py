@@ -62,7 +62,6 @@ async def working(platform: Platform, *processors: Processor, **changes) -> Asyn
     made: Runtime = platform.runtime(run_worker=False)
     options = WorkerOptions(
         registry=ProcessorRegistry(processors),
-        files=platform.files,
         queues=changes.pop("queues", ()),
         concurrency=changes.pop("concurrency", 4),
         drain_seconds=settings.drain_seconds,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from perdure.cli import database, deliveries, demo, jobs, keys, operations, run
+from perdure.cli import database, deliveries, demo, files, jobs, keys, operations, run
 from perdure.cli.output import EXIT_CODES, prepare_streams, report
 from perdure.errors import PerdureError
 
@@ -27,6 +27,7 @@ for module in (run, demo, operations):
     module.register(app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(files.app, name="files")
 app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from perdure.cli.files import print_files
 from perdure.cli.output import (
     exit_code_of,
     moment,
@@ -157,6 +158,19 @@ def events(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
         print_json(timeline)
     else:
         print_timeline(timeline["items"])
+
+
+@app.command()
+def files(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
+    """Lists the files that a job names, and those that it saved."""
+    from perdure.client import calls
+
+    with connect(url) as client:
+        found = client.call(calls.job_files(job_id))
+    if as_json:
+        print_json(found)
+    else:
+        print_files(found["items"])
 
 
 @app.command()

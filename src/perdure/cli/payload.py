@@ -15,11 +15,16 @@ from perdure.cli.output import ExitCode
 
 def naming_file(payload: Any, file: Path) -> dict[str, Any]:
     """The payload as an object that can name the file; both are judged before anything is sent."""
-    if not file.is_file() or not os.access(file, os.R_OK):
-        raise _wrong_usage(f"there is no file {file} that can be read.")
+    check_readable(file)
     if not isinstance(payload, dict | None):
         raise _wrong_usage("--payload must be a JSON object when --file is given: the file's id joins it.")
     return payload or {}
+
+
+def check_readable(file: Path) -> None:
+    """Leaves the command when there is no such file, before anything is sent."""
+    if not file.is_file() or not os.access(file, os.R_OK):
+        raise _wrong_usage(f"there is no file {file} that can be read.")
 
 
 def _wrong_usage(message: str) -> typer.Exit:

@@ -108,7 +108,7 @@ class DeliveryDetail(Delivery):
 
 
 class StoredFile(TypedDict):
-    """An uploaded file; a payload names it by ``file_id``."""
+    """A stored file; a payload names it by ``file_id``."""
 
     file_id: str
     name: str
@@ -116,6 +116,12 @@ class StoredFile(TypedDict):
     size_bytes: int
     sha256: str
     created_at: str
+
+
+class JobFile(StoredFile):
+    """A file of a job: ``role`` is "input" (its payload names it) or "output" (it saved it)."""
+
+    role: str
 
 
 class JobType(TypedDict):
@@ -154,4 +160,5 @@ class Worker(TypedDict):
     running: int
     started_at: str
     lease_until: str
+    sees_files: bool
     alive: bool

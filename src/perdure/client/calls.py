@@ -17,6 +17,7 @@ from perdure.client.answers import (
     Event,
     Health,
     Job,
+    JobFile,
     JobSummary,
     JobType,
     Mail,
@@ -63,6 +64,10 @@ def job_deliveries(job_id: Id) -> Call[Page[Delivery]]:
     return Call("GET", f"/v1/jobs/{_segment(job_id)}/deliveries")
 
 
+def job_files(job_id: Id) -> Call[Page[JobFile]]:
+    return Call("GET", f"/v1/jobs/{_segment(job_id)}/files")
+
+
 def wait_for_job(job_id: Id, timeout_seconds: float) -> Call[Job]:
     """Answers when the job is final, or as it is when the time (at most 60 s) is up."""
     path = f"/v1/jobs/{_segment(job_id)}/wait"
@@ -92,6 +97,10 @@ def upload_file(name: str) -> Call[StoredFile]:
 
 def download_file(file_id: Id) -> Call[bytes]:
     return Call("GET", f"/v1/files/{_segment(file_id)}")
+
+
+def delete_file(file_id: Id) -> Call[None]:
+    return Call("DELETE", f"/v1/files/{_segment(file_id)}")
 
 
 def job_types() -> Call[Page[JobType]]:

@@ -20,7 +20,16 @@ import httpx2
 from perdure.client import calls
 from perdure.client.answers import Job, StoredFile
 from perdure.client.calls import Call, Id
-from perdure.client.wire import BLOCK_BYTES, Deadline, decoded, options, reaching, request_of, streaming_timeout
+from perdure.client.wire import (
+    BLOCK_BYTES,
+    Deadline,
+    decoded,
+    options,
+    reaching,
+    request_of,
+    streaming_timeout,
+    upload_request,
+)
 
 Answer = TypeVar("Answer")
 
@@ -68,14 +77,14 @@ class Client:
             if job["finished_at"] is not None or deadline.is_over():
                 return job
 
-    def upload(self, source: Path | BinaryIO, name: str | None = None) -> StoredFile:
+    def upload(self, source: Path | BinaryIO, name: str | None = None, content_type: str | None = None) -> StoredFile:
         """Uploads a file, streamed from its path or from an open binary file; a payload names it by its ``file_id``."""
         if isinstance(source, Path):
             with source.open("rb") as file:
-                return self.upload(file, name or source.name)
+                return self.upload(file, name or source.name, content_type)
         blocks = iter(lambda: source.read(BLOCK_BYTES), b"")
         with reaching(self._http.base_url):
-            request = request_of(calls.upload_file(name or "upload")) | {"timeout": streaming_timeout()}
+            request = upload_request(name or "upload", content_type)
             stored: StoredFile = decoded(self._http.request(**request, content=blocks))
         return stored
 
@@ -131,13 +140,15 @@ class AsyncClient:
             if job["finished_at"] is not None or deadline.is_over():
                 return job
 
-    async def upload(self, source: Path | BinaryIO, name: str | None = None) -> StoredFile:
+    async def upload(
+        self, source: Path | BinaryIO, name: str | None = None, content_type: str | None = None
+    ) -> StoredFile:
         """Uploads a file, streamed from its path or from an open binary file; a payload names it by its ``file_id``."""
         if isinstance(source, Path):
             with await asyncio.to_thread(source.open, "rb") as file:
-                return await self.upload(file, name or source.name)
+                return await self.upload(file, name or source.name, content_type)
         with reaching(self._http.base_url):
-            request = request_of(calls.upload_file(name or "upload")) | {"timeout": streaming_timeout()}
+            request = upload_request(name or "upload", content_type)
             stored: StoredFile = decoded(await self._http.request(**request, content=_blocks(source)))
         return stored
 

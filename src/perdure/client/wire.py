@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import mimetypes
 import os
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import httpx2
 
 import perdure
-from perdure.client.calls import Call
+from perdure.client.calls import Call, upload_file
 from perdure.client.errors import PerdureAPIError, ServerUnreachable
 from perdure.errors import ConfigurationError
 
@@ -57,13 +58,21 @@ def request_of(call: Call[Any]) -> dict[str, Any]:
     return {"method": call.method, "url": call.path, "params": call.params, "timeout": timeout} | body
 
 
+def upload_request(name: str, content_type: str | None) -> dict[str, Any]:
+    """The request of an upload, but for its body. The media type is the one that the name says, if none is given."""
+    found = content_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return request_of(upload_file(name)) | {"headers": {"Content-Type": found}, "timeout": streaming_timeout()}
+
+
 def streaming_timeout() -> httpx2.Timeout:
     """A file takes as long as it takes."""
     return httpx2.Timeout(None, connect=CONNECT_SECONDS)
 
 
 def decoded(response: httpx2.Response) -> Any:
-    """The answer's JSON; raises ``PerdureAPIError`` for a refusal."""
+    """The answer's JSON, None for an empty one; raises ``PerdureAPIError`` for a refusal."""
+    if response.status_code == httpx2.codes.NO_CONTENT:
+        return None
     try:
         answer = response.json()
     except ValueError:

@@ -12,8 +12,10 @@ from perdure.core.recording import Recorder
 from perdure.db.session import Database
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.errors import Conflict, NotFound
+from perdure.models.file import FileRole, possible_file_ids
 from perdure.models.job import Job
 from perdure.models.lifecycle import JobStatus
+from perdure.repositories.file_repository import FileRepository
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.job_type_queries import JobTypeQueries
 from perdure.schemas.job import JobCreate
@@ -37,8 +39,12 @@ class Commands:
         now = self._database.clock.now()
         async with self._database.transaction() as connection:
             published = await JobTypeQueries(connection).get(sent.job_type)
-            job = self._factory.create(sent, published, now)
+            possible = possible_file_ids(sent.payload)
+            files = await FileRepository(connection).lock_named(possible) if possible else set()
+            job = self._factory.create(sent, published, now, files)
             await JobRepository(connection).add([job])
+            if files:
+                await FileRepository(connection).link([(job.job_id, file_id) for file_id in files], FileRole.INPUT)
         self._signals.emit(JobsSubmitted((job.job_id,)))
         self._wakeup.ring(Topic.JOBS_READY if job.status is JobStatus.QUEUED else Topic.JOBS_WAITING)
         return job

@@ -6,9 +6,13 @@ knows no job type and no channel by name.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Protocol
+from uuid import UUID
 
 import orjson
 from jsonschema_rs import ValidationError, Validator, validator_for
@@ -21,6 +25,11 @@ from perdure.models.retry import RetryPolicy
 from perdure.schemas.job import JobCreate
 
 DEFAULT_QUEUE = "default"
+FILE_ID_FORMAT = "file-id"
+"""The JSON Schema format by which a job type says that a string must name a stored file."""
+
+_known_files: ContextVar[AbstractSet[str]] = ContextVar("known_files")
+"""The files that the payload under validation may name: validators are shared, and their formats know nothing else."""
 
 
 class PublishedType(Protocol):
@@ -35,15 +44,18 @@ class JobFactory:
     def __init__(self, providers: ProviderRegistry) -> None:
         self._providers = providers
 
-    def create(self, sent: JobCreate, job_type: PublishedType | None, now: datetime) -> Job:
-        """The job that ``sent`` declares; raises ``UnknownJobType``, or ``ValidationFailed`` with all that is wrong."""
+    def create(self, sent: JobCreate, job_type: PublishedType | None, now: datetime, files: AbstractSet[UUID]) -> Job:
+        """The job that ``sent`` declares; raises ``UnknownJobType``, or ``ValidationFailed`` with all that is wrong.
+
+        ``files`` are those of the payload's strings that name stored files.
+        """
         if job_type is None:
             raise UnknownJobType(
                 "No worker has published this job_type. Start a worker that has it, or look at GET /v1/job-types."
             )
         payload = {} if sent.payload is None else sent.payload
         problems = [
-            *_payload_problems(payload, job_type),
+            *_payload_problems(payload, job_type, files),
             *self._providers.validate_declaration(sent.notifications or {}),
         ]
         if problems:
@@ -59,6 +71,7 @@ class JobFactory:
             max_attempts=_or(sent.max_retries, job_type["max_retries"]) + 1,
             timeout_seconds=_or(sent.timeout_seconds, job_type["timeout_seconds"]),
             retry=_retry(sent, job_type),
+            names_files=bool(files),
             tags=tuple(dict.fromkeys(sent.tags or ())),
             context=sent.context,
             notifications=sent.notifications,
@@ -81,19 +94,49 @@ def _due(sent: JobCreate, now: datetime) -> datetime | None:
     return sent.run_at
 
 
-def _payload_problems(payload: Any, job_type: PublishedType) -> list[FieldProblem]:
+def _payload_problems(payload: Any, job_type: PublishedType, files: AbstractSet[UUID]) -> list[FieldProblem]:
     """What the job type's JSON Schema has against the payload, without repeating any value of it."""
     validator = _validator(orjson.dumps(job_type["payload_schema"], option=orjson.OPT_SORT_KEYS).decode())
-    return [
-        FieldProblem(field=f"payload{_path(error)}", message=error.message, code=_rule(error))
-        for error in validator.iter_errors(payload)
-    ]
+    known = _known_files.set({str(file_id) for file_id in files})
+    try:
+        return [_problem(error) for error in validator.iter_errors(payload)]
+    finally:
+        _known_files.reset(known)
 
 
 @lru_cache(maxsize=1024)
 def _validator(schema: str) -> Validator:
     """Building one takes a millisecond, using it a microsecond. Masked: its messages do not show the value."""
-    return validator_for(schema, mask="the value")
+    return validator_for(schema, mask="the value", keywords={"format": _Format})
+
+
+class _Format:
+    """The schema's ``format``: checked for file ids, and for nothing else a remark, as JSON Schema has it."""
+
+    def __init__(self, _schema: dict[str, Any], name: Any, _path: list[str | int]) -> None:
+        self._is_file_id = name == FILE_ID_FORMAT
+
+    def validate(self, value: Any) -> None:
+        if self._is_file_id and isinstance(value, str) and value not in _known_files.get():
+            raise ValueError("There is no file with this id. Upload it with POST /v1/files, and name its file_id here.")
+
+
+def _problem(error: ValidationError) -> FieldProblem:
+    missing = next((one for one in _innermost(error) if one.kind.name == "format"), None)
+    if missing is not None:
+        return FieldProblem(field=f"payload{_path(missing)}", message=missing.message, code="no_such_file")
+    return FieldProblem(field=f"payload{_path(error)}", message=error.message, code=_rule(error))
+
+
+def _innermost(error: ValidationError) -> Iterator[ValidationError]:
+    """The error itself, or what made each alternative of an ``anyOf`` or ``oneOf`` fail."""
+    alternatives = getattr(error.kind, "context", None)
+    if alternatives is None:
+        yield error
+        return
+    for alternative in alternatives:
+        for one in alternative:
+            yield from _innermost(one)
 
 
 def _path(error: ValidationError) -> str:

@@ -28,6 +28,7 @@ class Topic(StrEnum):
     JOBS_FINAL = "jobs_final"
     DELIVERIES = "deliveries"
     CANCELS = "cancels"
+    FILE_REMOVALS = "file_removals"
 
 
 _TOPICS = {topic.value: topic for topic in Topic}

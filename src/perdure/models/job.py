@@ -34,7 +34,8 @@ class Job:
 
     ``context`` and ``notifications`` are kept as sent and mean nothing here. ``fence`` counts the claims: whoever
     holds the current number may write, nobody else. ``run`` counts from 1, ``attempt`` from 1 once running, and
-    starts again in each run. Times are aware UTC datetimes by the database's clock.
+    starts again in each run. ``names_files``: only a worker that sees the
+    file store may claim it. Times are aware UTC datetimes by the database's clock.
     """
 
     job_id: UUID
@@ -51,6 +52,7 @@ class Job:
     context: dict[str, Any] | None = None
     notifications: dict[str, Any] | None = None
     tags: tuple[str, ...] = ()
+    names_files: bool = False
     run: int = 1
     attempt: int = 0
     fence: int = 0

@@ -15,16 +15,19 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Annotated, Any, BinaryIO, Protocol
 from uuid import UUID
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, WithJsonSchema
 
 from perdure.errors import ConfigurationError
 from perdure.models.retry import RetryPolicy
 
 DEFAULT_MAX_RETRIES = 3
 DEFAULT_TIMEOUT_SECONDS = 3600.0
+
+FileId = Annotated[str, WithJsonSchema({"type": "string", "format": "file-id"})]
+"""The type of a payload's field that names an uploaded file; that there is one is checked at submission."""
 
 
 class NotRetryable(Exception):
@@ -60,11 +63,21 @@ class JobContext(Protocol):
         ...
 
     def open_input(self, file_id: str) -> AbstractContextManager[BinaryIO]:
-        """Opens an uploaded file for reading. Raises ``NotRetryable`` when there is no such file."""
+        """Opens a stored file for reading. Raises ``NotRetryable`` when there is no such file."""
         ...
 
     def input_path(self, file_id: str) -> Path:
-        """Where an uploaded file lies, for engines that read files themselves. Raises like ``open_input``."""
+        """Where a stored file lies, for engines that read files themselves. Raises like ``open_input``."""
+        ...
+
+    def save_output(
+        self, name: str, source: bytes | Path | BinaryIO, *, content_type: str = "application/octet-stream"
+    ) -> str:
+        """Stores a file, streamed, and returns its id; it becomes the job's when this attempt succeeds, or vanishes.
+
+        ``name`` is what people call it: at most 255 characters, no slashes. It blocks: an async processor calls it
+        with ``await asyncio.to_thread(ctx.save_output, …)``.
+        """
         ...
 
 

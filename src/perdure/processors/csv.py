@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from perdure.processors.base import JobContext, processor
+from perdure.processors.base import FileId, JobContext, processor
 from perdure.processors.csv_dialect import Dialect
 from perdure.processors.csv_input import TableText, as_utf8, with_plain_line_ends
 from perdure.processors.csv_profile import MixedLineEnds, measure
@@ -22,7 +22,7 @@ class ProfileRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    file: Annotated[str, Field(min_length=1, max_length=100, description="the id of an uploaded file (POST /v1/files)")]
+    file: FileId = Field(description="the id of an uploaded file (POST /v1/files)")
     delimiter: Annotated[str, Field(min_length=1, max_length=1, pattern=r"^[^\r\n\x00]$")] | None = None
     encoding: Annotated[str, Field(min_length=1, max_length=40)] | None = None
     has_header: bool | None = None

@@ -33,6 +33,7 @@ _CLAIM = text(f"""
     WHERE job.job_id = ANY (ARRAY(
         SELECT ready.job_id FROM perdure.jobs AS ready
         WHERE ready.status = 'QUEUED' AND ready.queue = :queue AND ready.job_type = ANY (CAST(:job_types AS text[]))
+          AND (:sees_files OR NOT ready.names_files)
         ORDER BY ready.rank, ready.run_at, ready.job_id
         LIMIT :limit
         FOR UPDATE SKIP LOCKED))
@@ -141,11 +142,15 @@ class JobRepository:
         """Stores new jobs, all or none."""
         await self._connection.execute(_ADD, job_arrays(jobs))
 
-    async def claim(self, queue: str, job_types: Sequence[str], limit: int, worker_id: UUID) -> list[Job]:
-        """Takes up to ``limit`` ready jobs of ``queue`` for ``worker_id``: each is RUNNING, its fence raised."""
-        result = await self._connection.execute(
-            _CLAIM, {"queue": queue, "job_types": list(job_types), "limit": limit, "worker_id": worker_id}
-        )
+    async def claim(
+        self, queue: str, job_types: Sequence[str], limit: int, worker_id: UUID, *, sees_files: bool = True
+    ) -> list[Job]:
+        """Takes up to ``limit`` ready jobs of ``queue`` for ``worker_id``: each is RUNNING, its fence raised.
+
+        One that does not see the file store gets no job that names a file.
+        """
+        wanted = {"queue": queue, "job_types": list(job_types), "limit": limit, "sees_files": sees_files}
+        result = await self._connection.execute(_CLAIM, wanted | {"worker_id": worker_id})
         jobs = [job_from_row(row) for row in result.mappings()]
         return sorted(jobs, key=lambda job: (-job.priority, job.run_at, job.job_id))
 

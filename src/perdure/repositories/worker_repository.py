@@ -15,14 +15,16 @@ from perdure.repositories.statements import insert
 
 _REGISTER = text("""
     INSERT INTO perdure.workers
-        (worker_id, hostname, process_id, version, queues, job_types, concurrency, started_at, lease_until)
+        (worker_id, hostname, process_id, version, queues, job_types, concurrency, started_at, lease_until,
+         sees_files)
     VALUES (:worker_id, :hostname, :process_id, :version, CAST(:queues AS text[]), CAST(:job_types AS text[]),
-            :concurrency, clock_timestamp(), clock_timestamp() + make_interval(secs => :lease_seconds))
+            :concurrency, clock_timestamp(), clock_timestamp() + make_interval(secs => :lease_seconds), :sees_files)
 """)
 
 # A lapsed lease is not revived: whoever rescued its jobs must be able to rely on that.
 _RENEW = text("""
-    UPDATE perdure.workers SET lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
+    UPDATE perdure.workers
+    SET lease_until = clock_timestamp() + make_interval(secs => :lease_seconds), sees_files = :sees_files
     WHERE worker_id = :worker_id AND lease_until > clock_timestamp()
     RETURNING clock_timestamp()
 """)
@@ -51,12 +53,13 @@ class WorkerRepository:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def register(self, worker: WorkerIdentity, lease_seconds: float) -> None:
-        await self._connection.execute(_REGISTER, worker.as_row() | {"lease_seconds": lease_seconds})
+    async def register(self, worker: WorkerIdentity, lease_seconds: float, *, sees_files: bool = True) -> None:
+        changing = {"lease_seconds": lease_seconds, "sees_files": sees_files}
+        await self._connection.execute(_REGISTER, worker.as_row() | changing)
 
-    async def renew(self, worker_id: UUID, lease_seconds: float) -> object | None:
+    async def renew(self, worker_id: UUID, lease_seconds: float, *, sees_files: bool = True) -> object | None:
         """Prolongs the lease and returns the database's time; None when the lease is lost for good."""
-        parameters = {"worker_id": worker_id, "lease_seconds": lease_seconds}
+        parameters = {"worker_id": worker_id, "lease_seconds": lease_seconds, "sees_files": sees_files}
         return (await self._connection.execute(_RENEW, parameters)).scalar_one_or_none()
 
     async def cancel_requested(self, worker_id: UUID) -> list[UUID]:

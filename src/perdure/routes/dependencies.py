@@ -13,12 +13,12 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.core.commands import Commands
+from perdure.core.file_commands import FileCommands
 from perdure.core.waiting import FinishedJobs
 from perdure.db.session import Database
 from perdure.errors import BodyTooLarge, InvalidCursor, UnsupportedMediaType, ValidationFailed
 from perdure.routes.problems import field_problems
 from perdure.schemas import strict_json
-from perdure.storage.base import FileStore
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -35,14 +35,14 @@ def _finished_jobs(request: Request) -> FinishedJobs:
     return request.app.state.finished_jobs  # type: ignore[no-any-return]
 
 
-def _files(request: Request) -> FileStore:
-    return request.app.state.files  # type: ignore[no-any-return]
+def _file_commands(request: Request) -> FileCommands:
+    return request.app.state.file_commands  # type: ignore[no-any-return]
 
 
 CommandsPart = Annotated[Commands, Depends(_commands)]
 DatabasePart = Annotated[Database, Depends(_database)]
 FinishedJobsPart = Annotated[FinishedJobs, Depends(_finished_jobs)]
-FilesPart = Annotated[FileStore, Depends(_files)]
+FileCommandsPart = Annotated[FileCommands, Depends(_file_commands)]
 
 
 async def _reading(database: DatabasePart) -> AsyncIterator[AsyncConnection]:

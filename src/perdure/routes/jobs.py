@@ -13,6 +13,7 @@ from perdure.models.api_key import Scope
 from perdure.models.job import Job
 from perdure.models.lifecycle import JobStatus
 from perdure.repositories.delivery_queries import DeliveryQueries
+from perdure.repositories.file_repository import FileRepository
 from perdure.repositories.job_queries import JobFilter, JobQueries
 from perdure.routes.authentication import needs
 from perdure.routes.dependencies import (
@@ -28,6 +29,7 @@ from perdure.routes.dependencies import (
 from perdure.routes.problems import responses
 from perdure.schemas.base import Moment, Request
 from perdure.schemas.delivery import DeliveryAnswer, DeliveryList
+from perdure.schemas.file import FileAnswer, JobFileAnswer, JobFileList
 from perdure.schemas.job import EventAnswer, EventList, JobAnswer, JobCreate, JobList, JobSummary, Name
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -119,6 +121,18 @@ async def deliveries(job_id: UUID, connection: Reading) -> DeliveryList:
     await _found(connection, job_id)
     found = await DeliveryQueries(connection).of_job(job_id)
     return DeliveryList(items=[DeliveryAnswer.model_validate(one) for one in found], next_cursor=None)
+
+
+@router.get(
+    "/{job_id}/files", dependencies=[needs(Scope.READ)], summary="A job's files", responses=responses(404, 422, 503)
+)
+async def files(job_id: UUID, connection: Reading) -> JobFileList:
+    """The files that its payload names, and those that it saved. One that was deleted is not among them."""
+    await _found(connection, job_id)
+    found = await FileRepository(connection).of_job(job_id)
+    return JobFileList(
+        items=[JobFileAnswer(**FileAnswer.model_validate(file).model_dump(), role=role) for file, role in found]
+    )
 
 
 @router.get(

@@ -22,6 +22,7 @@ STATUS: Mapping[type[errors.PerdureError], int] = {
     errors.InvalidInput: 422,
     errors.BodyTooLarge: 413,
     errors.UnsupportedMediaType: 415,
+    errors.RangeNotSatisfiable: 416,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
@@ -83,7 +84,10 @@ def _answer(status: int, code: str, detail: str, headers: Mapping[str, str] | No
 
 async def _expected(_request: Request, error: errors.PerdureError) -> JSONResponse:
     status = status_of(error)
-    return _answer(status, error.code, error.detail, _HEADERS.get(status), **error.extensions())
+    headers = dict(_HEADERS.get(status, {}))
+    if isinstance(error, errors.RangeNotSatisfiable):
+        headers["Content-Range"] = f"bytes */{error.size_bytes}"
+    return _answer(status, error.code, error.detail, headers, **error.extensions())
 
 
 async def _parameters_refused(request: Request, error: RequestValidationError) -> JSONResponse:

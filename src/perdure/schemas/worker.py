@@ -22,6 +22,7 @@ class WorkerAnswer(Answer):
     running: int = Field(description="attempts under way")
     started_at: Moment
     lease_until: Moment
+    sees_files: bool = Field(description="false: it leaves jobs that name files to others, for it lacks their folder")
     alive: bool = Field(description="false once its lease has lapsed; its jobs are given to others")
 
 

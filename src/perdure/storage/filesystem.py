@@ -11,9 +11,8 @@ import errno
 import hashlib
 import os
 import stat
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar
@@ -26,6 +25,8 @@ WRITE_BYTES = 1_048_576
 """Chunks of the network are gathered to this size before a thread writes them."""
 READ_BYTES = 262_144
 TEMPORARY_SUFFIX = ".partial"
+MARK = "store-id"
+"""The file, in the folder itself, that carries the store's id."""
 
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_SUCH_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP})
@@ -39,6 +40,23 @@ class FilesystemStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
+
+    def identity(self) -> UUID | None:
+        try:
+            return UUID((self._root / MARK).read_text().strip())
+        except (OSError, ValueError):
+            return None
+
+    def mark(self, store_id: UUID) -> None:
+        temporary = self._root / f"{MARK}.{uuid4().hex}{TEMPORARY_SUFFIX}"
+        with _saying_what_to_do():
+            _make_folder(self._root)
+            with temporary.open("x") as file:
+                file.write(f"{store_id}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.rename(self._root / MARK)
+            _sync_folder(self._root)
 
     def path(self, file_id: UUID) -> Path:
         name = str(file_id)
@@ -55,6 +73,21 @@ class FilesystemStore:
             await _discard(upload)
             raise
 
+    def save(self, file_id: UUID, blocks: Iterable[bytes]) -> StoredFile:
+        upload = _Upload(self._root, self.path(file_id))
+        try:
+            with _saying_what_to_do():
+                upload.open()
+            for block in blocks:
+                with _saying_what_to_do():
+                    upload.write(block)
+            with _saying_what_to_do():
+                return upload.publish()
+        except BaseException:
+            with suppress(OSError):  # as in ``_discard``
+                upload.discard()
+            raise
+
     async def read(self, file_id: UUID, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         if start < 0 or (length is not None and length < 0):
             raise ValueError("start and length must not be negative")
@@ -66,18 +99,17 @@ class FilesystemStore:
                 yield block
 
     async def delete(self, file_id: UUID) -> None:
-        await _step(partial(self.path(file_id).unlink, missing_ok=True))
+        path = self.path(file_id)
+        for one in (path, _temporary(path)):
+            await _step(partial(one.unlink, missing_ok=True))
 
     async def check(self) -> None:
-        trial = _Upload(self._root, self.path(UUID(int=0)))
+        trial = _Upload(self._root, self.path(uuid4()))
         try:
             await _step(trial.open)
             await _step(trial.write, b"?")
         finally:
             await _discard(trial)
-
-    async def sweep_temporary(self, older_than_seconds: float) -> int:
-        return await _step(_sweep, self._root, time.time() - older_than_seconds)
 
 
 async def _gathered(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytearray]:
@@ -98,7 +130,7 @@ class _Upload:
     def __init__(self, root: Path, target: Path) -> None:
         self._root = root
         self._target = target
-        self._temporary = target.with_name(f"{target.name}.{uuid4().hex}{TEMPORARY_SUFFIX}")
+        self._temporary = _temporary(target)
         self._opened = ExitStack()
         self._digest = hashlib.sha256()
         self._size_bytes = 0
@@ -154,6 +186,10 @@ def _plainly(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
+def _temporary(target: Path) -> Path:
+    return target.with_name(f"{target.name}{TEMPORARY_SUFFIX}")
+
+
 def _make_folder(path: Path) -> None:
     if not path.is_dir():
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -168,16 +204,6 @@ def _sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def _sweep(root: Path, before: float) -> int:
-    swept = 0
-    for path in root.glob(f"*/*{TEMPORARY_SUFFIX}"):
-        with suppress(FileNotFoundError):  # its upload ended, or another process swept it
-            if path.lstat().st_mtime < before:
-                path.unlink()
-                swept += 1
-    return swept
-
-
 async def _step(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Runs ``function`` in a thread, to its end: a cancellation is passed on only then, and nothing is left running."""
     work = asyncio.get_running_loop().run_in_executor(None, partial(function, *args, **kwargs))
@@ -190,8 +216,14 @@ async def _step(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     if cancelled is not None:
         work.exception()  # what the step came to matters no more
         raise cancelled
-    try:
+    with _saying_what_to_do():
         return work.result()
+
+
+@contextmanager
+def _saying_what_to_do() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise _unavailable(error) from error
 

@@ -9,6 +9,8 @@ from typing import Any
 import structlog
 
 from perdure.signals import (
+    FileStoreMissed,
+    FileStoreSeen,
     JobsRescued,
     JobTransitioned,
     LeaseLost,
@@ -134,6 +136,19 @@ def _subscribe_processes(signals: Signals, log: Any) -> None:
     def interrupted(signal: LoopInterrupted) -> None:
         log.warning("loop.interrupted", loop=signal.loop, error=signal.error, retry_seconds=signal.retry_seconds)
 
+    def files_missed(signal: FileStoreMissed) -> None:
+        log.warning(
+            "worker.file_store_missed",
+            store_id=str(signal.store_id),
+            advice="jobs that name files are left to other workers; share the store's folder as `files` in the data "
+            "directory, or, if this is it, write its id into the file `store-id` in it",
+        )
+
+    def files_seen(signal: FileStoreSeen) -> None:
+        log.info("worker.file_store_seen", store_id=str(signal.store_id))
+
+    signals.subscribe(FileStoreMissed, files_missed)
+    signals.subscribe(FileStoreSeen, files_seen)
     signals.subscribe(WorkerStarted, started)
     signals.subscribe(WorkerStopped, stopped)
     signals.subscribe(LeaseLost, lease_lost)

@@ -1,8 +1,9 @@
-"""Concludes attempts, many in one transaction: jobs under their fence, their events, their deliveries."""
+"""Concludes attempts, many in one transaction: jobs under their fence, their events, their deliveries, their files."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.exc import DBAPIError
@@ -10,26 +11,37 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.core.recording import Recorded, Recorder
 from perdure.db.session import Database
+from perdure.db.wakeup import Topic, Wakeup
+from perdure.models.file import File, FileRole
 from perdure.models.job import Job, Transition
 from perdure.models.lifecycle import JobStatus
 from perdure.models.outcome import ErrorReason, Failed, JobError, Outcome
+from perdure.repositories.file_repository import FileRepository
 from perdure.repositories.job_repository import JobRepository
 from perdure.signals import Signals
 from perdure.workers.batcher import Batcher
 
-Conclusion = tuple[Job, Outcome]
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """A claimed job, what its attempt came to, and the files that it saved: kept if the job is SUCCEEDED by it."""
+
+    job: Job
+    outcome: Outcome
+    outputs: Sequence[File] = ()
 
 
 class Completer:
-    """Takes (claimed job, outcome) and writes what follows from it."""
+    """Takes conclusions and writes what follows from them."""
 
-    def __init__(self, database: Database, recorder: Recorder, signals: Signals) -> None:
+    def __init__(self, database: Database, recorder: Recorder, wakeup: Wakeup, signals: Signals) -> None:
         self._database = database
         self._recorder = recorder
+        self._wakeup = wakeup
         self._batcher: Batcher[Conclusion] = Batcher("Completer", self._save, signals)
 
-    def conclude(self, job: Job, outcome: Outcome) -> None:
-        self._batcher.put((job, outcome))
+    def conclude(self, job: Job, outcome: Outcome, outputs: Sequence[File] = ()) -> None:
+        self._batcher.put(Conclusion(job, outcome, outputs))
 
     async def join(self) -> None:
         """Returns once everything handed in so far is committed or refused."""
@@ -46,7 +58,7 @@ class Completer:
                 for conclusion in conclusions:
                     await self._save([conclusion])
             else:
-                await self._record([(conclusions[0][0], _cannot_be_stored(error))])
+                await self._record([replace(conclusions[0], outcome=_cannot_be_stored(error))])
 
     async def _record(self, conclusions: list[Conclusion]) -> None:
         now = self._database.clock.now()
@@ -55,24 +67,42 @@ class Completer:
             if recorded.refused:
                 again = await self._still_ours(connection, conclusions, recorded)
                 recorded += await self._recorder.record(connection, _transitions(again, now), now)
+            await self._keep_outputs(connection, conclusions, recorded)
         self._recorder.announce(recorded)
+        if any(one.outputs for one in conclusions):
+            self._wakeup.ring(Topic.FILE_REMOVALS)
+
+    async def _keep_outputs(
+        self, connection: AsyncConnection, conclusions: list[Conclusion], recorded: Recorded
+    ) -> None:
+        """Adds the files of the jobs that are SUCCEEDED hereby; the bytes of the others are removed."""
+        saved = [(one.job.job_id, file) for one in conclusions for file in one.outputs]
+        if not saved:
+            return
+        files = FileRepository(connection)
+        succeeded = {one.job.job_id for one in recorded.held if one.job.status is JobStatus.SUCCEEDED}
+        kept = [(job_id, file) for job_id, file in saved if job_id in succeeded]
+        if kept:
+            await files.add([file for _, file in kept])
+            await files.link([(job_id, file.file_id) for job_id, file in kept], FileRole.OUTPUT)
+        await files.hasten_removal([file.file_id for job_id, file in saved if job_id not in succeeded])
 
     async def _still_ours(
         self, connection: AsyncConnection, conclusions: list[Conclusion], recorded: Recorded
     ) -> list[Conclusion]:
         """Of what was refused, the jobs that we do hold (only a cancel request came between), locked."""
-        ours = {job.job_id: (job, outcome) for job, outcome in conclusions}
+        ours = {one.job.job_id: one for one in conclusions}
         found = await JobRepository(connection).lock_all([one.job.job_id for one in recorded.refused])
         return [
-            (replace(job, cancel_requested_at=stored.cancel_requested_at), outcome)
+            replace(one, job=replace(one.job, cancel_requested_at=stored.cancel_requested_at))
             for stored in found
-            for job, outcome in [ours[stored.job_id]]
-            if stored.status is JobStatus.RUNNING and stored.fence == job.fence
+            for one in [ours[stored.job_id]]
+            if stored.status is JobStatus.RUNNING and stored.fence == one.job.fence
         ]
 
 
 def _transitions(conclusions: list[Conclusion], now: datetime) -> list[Transition]:
-    return [job.conclude(outcome, now) for job, outcome in conclusions]
+    return [one.job.conclude(one.outcome, now) for one in conclusions]
 
 
 def _cannot_be_stored(error: DBAPIError) -> Failed:

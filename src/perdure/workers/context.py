@@ -1,4 +1,4 @@
-"""What a processor is given while it runs: its job's identity, the stop sign, progress, and its input files."""
+"""What a processor is given while it runs: its job's identity, the stop sign, progress, and its files."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
+from perdure.core.file_commands import FileCommands
+from perdure.models.file import ANY_BYTES
 from perdure.models.job import Job
 from perdure.models.outcome import storable
 from perdure.processors.base import NotRetryable
-from perdure.storage.base import FileStore
+from perdure.workers.outputs import Outputs
+from perdure.workers.store_watcher import StoreWatcher
 
 MAX_PROGRESS_MESSAGE = 200
 
@@ -30,10 +33,14 @@ class StopReason(Enum):
 class AttemptContext:
     """The ``JobContext`` of one attempt. Its methods may be called from any thread."""
 
-    def __init__(self, job: Job, files: FileStore, report: Callable[[Job, dict[str, Any]], None]) -> None:
+    def __init__(
+        self, job: Job, files: FileCommands, watcher: StoreWatcher, report: Callable[[Job, dict[str, Any]], None]
+    ) -> None:
         self._job = job
-        self._files = files
+        self._store = files.store
+        self._watcher = watcher
         self._report = report
+        self.outputs = Outputs(files, watcher, job.timeout_seconds, lambda: self.cancelled)
         self.stop_reason: StopReason | None = None
         self.last_progress: dict[str, Any] | None = None
 
@@ -57,17 +64,18 @@ class AttemptContext:
 
     def input_path(self, file_id: str) -> Path:
         try:
-            path = self._files.path(UUID(file_id))
+            path = self._store.path(UUID(file_id))
         except ValueError:
             raise NotRetryable("file must be the id of an uploaded file (POST /v1/files)") from None
         if not path.is_file():
-            raise NotRetryable(
-                "There is no file with this id in the file store of this worker. Upload it with POST /v1/files, and "
-                "let servers and workers share one data directory."
-            )
+            self._watcher.require()  # else it may well be there, and another worker or a later attempt finds it
+            raise NotRetryable("There is no file with this id (any more). Upload it with POST /v1/files.")
         return path
 
     @contextmanager
     def open_input(self, file_id: str) -> Iterator[BinaryIO]:
         with self.input_path(file_id).open("rb") as file:
             yield file
+
+    def save_output(self, name: str, source: bytes | Path | BinaryIO, *, content_type: str = ANY_BYTES) -> str:
+        return self.outputs.save(name, source, content_type)

@@ -29,6 +29,8 @@ from perdure.workers.loop import Loop
 class LeaseKeeper(Loop):
     """Holds the lease under which this process runs jobs.
 
+    With it goes what the worker tells of itself that may change: ``sees_files``.
+
     ``on_lost`` is called when it is lost (everything that runs must stop), ``on_cancel`` with the running jobs that
     somebody wants stopped.
     """
@@ -43,6 +45,7 @@ class LeaseKeeper(Loop):
         queues: Sequence[str],
         processors: Sequence[Processor],
         concurrency: int,
+        sees_files: Callable[[], bool],
         on_lost: Callable[[], None],
         on_cancel: Callable[[Sequence[UUID]], None],
     ) -> None:
@@ -52,6 +55,7 @@ class LeaseKeeper(Loop):
         self._queues = tuple(queues)
         self._processors = tuple(processors)
         self._concurrency = concurrency
+        self._sees_files = sees_files
         self._on_lost = on_lost
         self._on_cancel = on_cancel
         self._worker_id: UUID | None = None
@@ -69,7 +73,7 @@ class LeaseKeeper(Loop):
         async with self._database.transaction() as connection:
             workers = WorkerRepository(connection)
             await workers.publish([published(processor, self._database.clock.now()) for processor in self._processors])
-            await workers.register(identity, self._lease_seconds)
+            await workers.register(identity, self._lease_seconds, sees_files=self._sees_files())
         self._worker_id, self._good_until = identity.worker_id, sent_at + self._lease_seconds
         return identity.worker_id
 
@@ -92,7 +96,7 @@ class LeaseKeeper(Loop):
         try:
             async with self._database.transaction() as connection:
                 workers = WorkerRepository(connection)
-                renewed = await workers.renew(worker_id, self._lease_seconds)
+                renewed = await workers.renew(worker_id, self._lease_seconds, sees_files=self._sees_files())
                 cancelled = await workers.cancel_requested(worker_id) if renewed else []
         except Unavailable:
             if time.monotonic() >= self._good_until:

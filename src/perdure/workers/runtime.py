@@ -7,18 +7,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from perdure.core.file_commands import FileCommands
 from perdure.core.recording import Recorder
 from perdure.db.session import Database
 from perdure.db.wakeup import Wakeup
 from perdure.processors.registry import ProcessorRegistry
 from perdure.signals import Signals, WorkerStarted, WorkerStopped
-from perdure.storage.base import FileStore
 from perdure.workers.completer import Completer
+from perdure.workers.file_sweeper import FileSweeper
 from perdure.workers.lease import LeaseKeeper
 from perdure.workers.loop import Loop
 from perdure.workers.notifier import Notifier
 from perdure.workers.progress import ProgressWriter
 from perdure.workers.promoter import Promoter
+from perdure.workers.store_watcher import StoreWatcher
 from perdure.workers.sweeper import Sweeper
 from perdure.workers.worker import Worker
 
@@ -43,7 +45,6 @@ class WorkerOptions:
     """What a worker serves and how much at a time; ``queues`` empty means all."""
 
     registry: ProcessorRegistry
-    files: FileStore
     queues: tuple[str, ...]
     concurrency: int
     drain_seconds: float
@@ -57,6 +58,7 @@ class Runtime:
     wakeup: Wakeup
     signals: Signals
     recorder: Recorder
+    files: FileCommands
     lease_seconds: float
     worker: WorkerOptions | None
     notifier: Notifier | None
@@ -81,6 +83,7 @@ class Runtime:
             loops.append(Promoter(self.database, self.signals, self.wakeup))
         if self.run_sweeper:
             loops.append(Sweeper(self.database, self.signals, self.recorder, lease_seconds=self.lease_seconds))
+            loops.append(FileSweeper(self.signals, self.wakeup, self.files))
         return [group.create_task(loop.run()) for loop in loops]
 
     @asynccontextmanager
@@ -102,15 +105,18 @@ class Runtime:
             yield
             return
         options = self.worker
-        completer = Completer(self.database, self.recorder, self.signals)
+        completer = Completer(self.database, self.recorder, self.wakeup, self.signals)
         progress = ProgressWriter(self.database, self.signals)
+        watcher = StoreWatcher(self.signals, self.files)
+        await watcher.tick()
         worker = Worker(
             self.database,
             self.signals,
             self.wakeup,
             completer,
             progress,
-            options.files,
+            self.files,
+            watcher,
             processors={processor.job_type: processor for processor in options.registry},
             queues=options.queues,
             concurrency=options.concurrency,
@@ -123,13 +129,14 @@ class Runtime:
             queues=options.queues,
             processors=list(options.registry),
             concurrency=options.concurrency,
+            sees_files=lambda: watcher.sees_files,
             on_lost=worker.abandon,
             on_cancel=worker.cancel,
         )
         worker.lease = lease
         worker_id = await lease.register()
         self.signals.emit(WorkerStarted(worker_id, tuple(sorted(options.registry.job_types)), options.concurrency))
-        tasks = [group.create_task(part.run()) for part in (completer, progress, lease)]
+        tasks = [group.create_task(part.run()) for part in (completer, progress, lease, watcher)]
         group.create_task(worker.run())
         try:
             yield

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from uuid import UUID
 
+from perdure.core.file_commands import FileCommands
 from perdure.db.session import Database
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.models.job import Job
@@ -15,13 +16,13 @@ from perdure.models.outcome import Released
 from perdure.processors.base import Processor
 from perdure.repositories.job_repository import JobRepository
 from perdure.signals import JobsClaimed, Signals
-from perdure.storage.base import FileStore
 from perdure.workers.completer import Completer
 from perdure.workers.context import AttemptContext, StopReason
 from perdure.workers.execution import execute
 from perdure.workers.lease import LeaseKeeper
 from perdure.workers.loop import Loop
 from perdure.workers.progress import ProgressWriter
+from perdure.workers.store_watcher import StoreWatcher
 
 POLL_SECONDS = 1.0
 """How late a ready job is noticed when its wake-up was lost."""
@@ -37,7 +38,8 @@ class Worker(Loop):
         wakeup: Wakeup,
         completer: Completer,
         progress: ProgressWriter,
-        files: FileStore,
+        files: FileCommands,
+        watcher: StoreWatcher,
         *,
         processors: Mapping[str, Processor],
         queues: Sequence[str],
@@ -48,6 +50,7 @@ class Worker(Loop):
         self._completer = completer
         self._progress = progress
         self._files = files
+        self._watcher = watcher
         self._processors = processors
         self._queues = tuple(queues)
         self._concurrency = concurrency
@@ -98,7 +101,9 @@ class Worker(Loop):
             jobs = JobRepository(connection)
             free = self._free
             for queue in self._queues or await jobs.ready_queues():
-                taken = await jobs.claim(queue, list(self._processors), free, worker_id)
+                taken = await jobs.claim(
+                    queue, list(self._processors), free, worker_id, sees_files=self._watcher.sees_files
+                )
                 free -= len(taken)
                 claimed.append((queue, taken))
                 if free == 0:
@@ -111,7 +116,7 @@ class Worker(Loop):
                 self._start(job)
 
     def _start(self, job: Job) -> None:
-        context = AttemptContext(job, self._files, self._progress.report)
+        context = AttemptContext(job, self._files, self._watcher, self._progress.report)
         self._running[job.job_id] = (asyncio.create_task(self._attempt(job, context)), context)
 
     async def _attempt(self, job: Job, context: AttemptContext) -> None:
@@ -119,8 +124,11 @@ class Worker(Loop):
             outcome = await execute(self._processors[job.job_type], job, context, self._threads)
         except asyncio.CancelledError:  # stopped before it began
             outcome = Released()
+        outputs = context.outputs.close()
         del self._running[job.job_id]
         if context.stop_reason is not StopReason.LEASE_LOST:
-            self._completer.conclude(replace(job, progress=context.last_progress or job.progress), outcome)
+            self._completer.conclude(replace(job, progress=context.last_progress or job.progress), outcome, outputs)
         if self._backlog:
             self.woken.set()
+        if context.stop_reason is StopReason.LEASE_LOST and outputs:
+            await self._files.discard([file.file_id for file in outputs])

@@ -3,7 +3,7 @@
 from perdure.db.models.api_key import ApiKeyRow
 from perdure.db.models.delivery import DeliveryAttemptRow, DeliveryRow
 from perdure.db.models.event import JobEventRow
-from perdure.db.models.file import FileRow
+from perdure.db.models.file import FileRemovalRow, FileRow, FileStoreRow, JobFileRow
 from perdure.db.models.inbox import InboxMessageRow
 from perdure.db.models.job import JobRow
 from perdure.db.models.job_type import JobTypeRow
@@ -14,9 +14,12 @@ __all__ = [
     "ApiKeyRow",
     "DeliveryAttemptRow",
     "DeliveryRow",
+    "FileRemovalRow",
     "FileRow",
+    "FileStoreRow",
     "InboxMessageRow",
     "JobEventRow",
+    "JobFileRow",
     "JobRow",
     "JobTypeRow",
     "SchemaVersionRow",

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Double, Index, Integer, SmallInteger, Text, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Double, Index, Integer, SmallInteger, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from perdure.db.base import Base, Json, Timestamp, UuidType
@@ -48,6 +48,7 @@ class JobRow(Base):
     context: Mapped[dict[str, Any] | None] = mapped_column(Json)
     notifications: Mapped[dict[str, Any] | None] = mapped_column(Json)
     tags: Mapped[list[str]] = mapped_column(Json, nullable=False)
+    names_files: Mapped[bool] = mapped_column(Boolean)
     progress: Mapped[dict[str, Any] | None] = mapped_column(Json)
     result: Mapped[Any] = mapped_column(Json, nullable=True)
     error: Mapped[dict[str, Any] | None] = mapped_column(Json)

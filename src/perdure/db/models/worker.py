@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Integer, Text
+from sqlalchemy import Boolean, Integer, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from perdure.db.base import Base, TextArray, Timestamp, UuidType
@@ -27,3 +27,5 @@ class WorkerRow(Base):
     concurrency: Mapped[int] = mapped_column(Integer)
     started_at: Mapped[datetime] = mapped_column(Timestamp)
     lease_until: Mapped[datetime] = mapped_column(Timestamp)
+    sees_files: Mapped[bool] = mapped_column(Boolean)
+    """Whether it may claim jobs that name files: its folder is the file store."""
