@@ -1,9 +1,8 @@
-"""Files, job types, health, the local inbox, the API's own description."""
+"""Job types, health, the local inbox, the API's own description."""
 
 import asyncio
 from uuid import uuid4
 
-import pytest
 from sqlalchemy import text
 
 from perdure.bootstrap import LOCAL_INBOX_KEY
@@ -12,36 +11,6 @@ from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.worker_repository import WorkerRepository
 
 JOB_TYPES = ["demo.fail", "demo.sleep"]
-
-
-async def test_a_file_comes_back_as_it_went(http):
-    body = bytes(range(256)) * 1000
-    answer = await http.post("/v1/files", params={"name": "ünï.bin"}, content=body)
-    assert answer.status_code == 201
-    stored = answer.json()
-    assert (stored["name"], stored["size_bytes"]) == ("ünï.bin", len(body))
-    read = await http.get(answer.headers["location"])
-    assert read.content == body
-    assert "attachment" in read.headers["content-disposition"]
-    assert read.headers["x-content-type-options"] == "nosniff"
-    part = await http.get(answer.headers["location"], headers={"Range": "bytes=10-19"})
-    assert (part.status_code, part.content) == (206, body[10:20])
-
-
-@pytest.mark.parametrize("name", ["", "a/b", "a\\b", "a\x00b", "a\nb", "x" * 256])
-async def test_names_that_are_no_names_are_refused(http, name):
-    answer = await http.post("/v1/files", params={"name": name}, content=b"x")
-    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
-
-
-async def test_content_types_are_kept_only_when_they_are_ones(http):
-    for sent, kept in [("text/csv; charset=utf-8", "text/csv"), ("<script>", "application/octet-stream")]:
-        answer = await http.post("/v1/files", content=b"x", headers={"content-type": sent})
-        assert answer.json()["content_type"] == kept
-
-
-async def test_a_missing_file_is_a_404(http):
-    assert (await http.get(f"/v1/files/{uuid4()}")).status_code == 404
 
 
 async def test_job_types_are_listed_with_their_schemas(http):
