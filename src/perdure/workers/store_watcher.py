@@ -42,6 +42,7 @@ class StoreWatcher(Loop):
     def require(self) -> None:
         """Raises ``FileStoreElsewhere`` unless the folder is the store at this moment. Blocks."""
         if not self._is_here():
+            self.sees_files = False  # or the next attempts would be spent on it
             raise FileStoreElsewhere(self._store_id)
 
     def _is_here(self) -> bool:
