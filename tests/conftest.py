@@ -153,5 +153,7 @@ def signals() -> Signals:
 async def platform(settings: Settings, signals: Signals, database: Database) -> AsyncIterator[Platform]:
     """The joined parts of a process, on the emptied database. Nothing runs yet: see ``Platform.runtime``."""
     async with opened_platform(settings, signals=signals) as platform:
+        async with database.transaction() as connection:  # another module's server may have made one
+            await connection.execute(text("DELETE FROM perdure.file_store"))
         await platform.file_commands.establish()  # as a server does
         yield platform

@@ -1,14 +1,17 @@
 """Real processes of the platform, started as a user would, on the test's database."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from perdure.client.client import Client
@@ -75,7 +78,9 @@ class Installation:
 
 @contextmanager
 def installed(database_url: str, directory: Path) -> Iterator[Installation]:
-    """An installation on the given database; what it started ends with the block."""
+    """An installation on the given database; what it started ends with the block. Its folder becomes the file store."""
+    with ThreadPoolExecutor(1) as thread:  # aside: a loop may run here already
+        thread.submit(asyncio.run, _forget_file_store(database_url)).result()
     environment = {
         "PERDURE_DATABASE_URL": database_url,
         "PERDURE_DATA_DIR": str(directory / "data"),
@@ -87,6 +92,14 @@ def installed(database_url: str, directory: Path) -> Iterator[Installation]:
         yield made
     finally:
         made.close()
+
+
+async def _forget_file_store(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute("DELETE FROM perdure.file_store")
+    finally:
+        await connection.close()
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address the server listens on")
     port: int = Field(8080, ge=0, le=65535, description="port the server listens on; 0 takes a free one")
-    data_dir: Path = Field(Path(".perdure"), description="where the embedded database and uploaded files lie")
+    data_dir: Path = Field(Path(".perdure"), description="where the embedded database and files lie")
     database_url: OptionalSecret = Field(
         None,
         validation_alias=AliasChoices("PERDURE_DATABASE_URL", "DATABASE_URL"),
@@ -66,7 +66,9 @@ class Settings(BaseSettings):
     )
     run_notifier: bool = Field(True, description="send notifications from this process")
     run_promoter: bool = Field(True, description="make due jobs ready from this process")
-    run_sweeper: bool = Field(True, description="rescue the jobs of lost workers from this process")
+    run_sweeper: bool = Field(
+        True, description="rescue lost workers' jobs and remove deleted files' bytes from this process"
+    )
 
     log_format: Annotated[str, Field(pattern="^(auto|console|json)$")] = Field(
         "auto", description="console, json, or auto: console on a terminal"

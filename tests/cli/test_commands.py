@@ -56,7 +56,7 @@ def test_the_client_is_light():
 
 def test_every_command_has_a_help_line():
     shown = perdure("--help").stdout
-    for command in ("dev", "serve", "worker", "demo", "jobs", "deliveries", "db", "workers"):
+    for command in ("dev", "serve", "worker", "demo", "jobs", "files", "deliveries", "db", "workers"):
         assert f" {command} " in shown
     assert "Exit codes" in shown
 
@@ -108,7 +108,27 @@ def test_a_file_is_uploaded_and_named(url, tmp_path):
     table = tmp_path / "t.csv"
     table.write_text("a,b\n1,2\n")
     done = perdure("jobs", "submit", "csv.profile", "--file", str(table), "--wait", "--json", url=url)
-    assert json.loads(done.stdout)["result"]["rows"] == 1
+    job = json.loads(done.stdout)
+    assert job["result"]["rows"] == 1
+    rows = [line.split("\t") for line in perdure("jobs", "files", job["job_id"], url=url).stdout.splitlines()]
+    assert [row[1:5] for row in rows] == [["role", "name", "bytes", "type"], ["input", "t.csv", "8", "text/csv"]]
+    [file] = json.loads(perdure("jobs", "files", job["job_id"], "--json", url=url).stdout)["items"]
+    assert file["file_id"] == job["payload"]["file"]
+
+
+def test_a_file_goes_up_comes_down_and_is_deleted(url, tmp_path):
+    sent, got = tmp_path / "sent.json", tmp_path / "got.json"
+    sent.write_text("{}")
+    file_id = perdure("files", "upload", str(sent), url=url).stdout.strip()
+    stored = json.loads(perdure("files", "upload", str(sent), "--name", "b", "--json", url=url).stdout)
+    assert (stored["name"], stored["content_type"], stored["size_bytes"]) == ("b", "application/octet-stream", 2)
+    assert perdure("files", "download", file_id, str(got), url=url).returncode == 0
+    assert got.read_text() == "{}"
+    nowhere = perdure("files", "download", file_id, str(tmp_path / "no" / "folder"), url=url)
+    assert (nowhere.returncode, "cannot be written" in nowhere.stderr) == (1, True)
+    assert perdure("files", "delete", file_id, url=url).stdout.split() == [file_id, "deleted"]
+    assert perdure("files", "download", file_id, str(got), url=url).returncode == 6
+    assert perdure("files", "upload", str(tmp_path / "missing"), url=url).returncode == 2
 
 
 MISTAKES = [

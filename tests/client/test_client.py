@@ -133,11 +133,13 @@ def test_another_program_on_the_port_is_no_server_of_ours(use):
 def test_a_file_is_uploaded_from_its_path_or_an_open_file(use, tmp_path):
     path = tmp_path / "table one.csv"
     path.write_bytes(b"x" * 600_000)
-    network = Network(answer({"file_id": "f"}, 201), answer({"file_id": "g"}, 201))
+    network = Network(*(answer({"file_id": one}, 201) for one in "fgh"))
     assert use(network, "upload", path) == {"file_id": "f"}
     assert use(network, "upload", io.BytesIO(b"abc"), "name.csv") == {"file_id": "g"}
     assert [one.url.params["name"] for one in network.asked] == ["table one.csv", "name.csv"]
     assert network.bodies == [b"x" * 600_000, b"abc"]
+    assert use(network, "upload", io.BytesIO(b"abc"), "name.csv", "text/plain") == {"file_id": "h"}
+    assert [one.headers["content-type"] for one in network.asked] == ["text/csv", "text/csv", "text/plain"]
     assert network.asked[0].headers["transfer-encoding"] == "chunked", "it is streamed, not held in memory"
 
 
@@ -150,6 +152,10 @@ def test_a_refused_download_leaves_nothing_behind(use, tmp_path):
     with pytest.raises(PerdureAPIError, match="no file"):
         use(Network(answer({"code": "not_found", "detail": "no file"}, 404)), "download", "f", tmp_path / "got.csv")
     assert not (tmp_path / "got.csv").exists()
+
+
+def test_an_empty_answer_is_none(use):
+    assert use(Network(httpx2.Response(204)), "call", calls.delete_file("f")) is None
 
 
 def test_any_call_can_be_carried_out(use):
