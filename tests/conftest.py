@@ -4,17 +4,22 @@ The user's own environment is left out: no ``PERDURE_*``, ``DATABASE_URL`` or pr
 """
 
 import asyncio
+import io
+import json
+import logging
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
 import hypothesis
 import pytest
+import structlog
 from sqlalchemy import text
 from tests.installation import client, installation, server_url
 
@@ -26,6 +31,7 @@ from perdure.db.session import Database
 from perdure.db.url import DatabaseUrl
 from perdure.settings import Settings
 from perdure.signals import Signals
+from perdure.telemetry import logs
 
 __all__ = ["client", "installation", "server_url"]
 
@@ -147,6 +153,31 @@ def settings(embedded_url: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def signals() -> Signals:
     return Signals()
+
+
+@pytest.fixture
+def logging_to(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], io.StringIO]]:
+    """Configures the logs (format, level) and returns what is written to."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+
+    def configure(log_format: str, level: str) -> io.StringIO:
+        stream = io.StringIO()
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stderr", stream)
+            logs.configure(log_format, level)
+        return stream
+
+    yield configure
+    root.handlers[:], root.level = before
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def lines(logging_to: Callable[[str, str], io.StringIO]) -> Callable[[], list[dict]]:
+    """Reads back the lines that were logged since, decoded from JSON."""
+    stream = logging_to("json", "info")
+    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 @pytest.fixture

@@ -21,27 +21,53 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class JobsSubmitted(Signal):
+    """New jobs, after their commit; ``job_types`` holds the type of each, in the same order."""
+
     job_ids: tuple[UUID, ...]
+    job_types: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class JobsClaimed(Signal):
+    """A worker took jobs of one queue; ``job_types`` holds the type of each, in the same order."""
+
     worker_id: UUID
     queue: str
     job_ids: tuple[UUID, ...]
+    job_types: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptError:
+    """How a failed attempt ended: the reason as stored with the job, and what was raised, in its own words."""
+
+    reason: str
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobTransitioned(Signal):
-    """A recorded step of a job, after its commit. ``error`` is ``"type: message"`` of a failed attempt."""
+    """A recorded step of a job, after its commit.
+
+    When it ended an attempt, ``worker_id`` held it, it had waited ``wait_seconds`` from its due time to its start and
+    taken ``duration_seconds``; otherwise they are None. ``error`` is set for a failed attempt, ``retry_seconds`` when
+    another follows.
+    """
 
     job_id: UUID
     job_type: str
+    queue: str
     event: str
     status: str
     run: int
     attempt: int
-    error: str | None = None
+    max_attempts: int
+    worker_id: UUID | None = None
+    wait_seconds: float | None = None
+    duration_seconds: float | None = None
+    error: AttemptError | None = None
+    retry_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +131,17 @@ class NotificationIntended(Signal):
 
 @dataclass(frozen=True, slots=True)
 class NotificationSettled(Signal):
-    """A delivery that a notifier had claimed is sent, given up or skipped. After the commit."""
+    """A delivery that a notifier had claimed is sent, given up or skipped, ``duration_seconds`` after it was written.
+
+    After the commit.
+    """
 
     delivery_id: UUID
     job_id: UUID
     provider: str
     status: str
     reason: str | None
+    duration_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,35 +1,21 @@
 """The lines an operator reads: their names and fields are the contract's, and hold no secret."""
 
-import io
 import json
 import logging
-import sys
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 import structlog
 
-from perdure.signals import JobTransitioned, NotificationFailed, NotificationIntended, Signals
+from perdure.signals import AttemptError, JobTransitioned, NotificationFailed, NotificationIntended, Signals
 from perdure.telemetry import logs
 
-JOB, DELIVERY = UUID(int=1), UUID(int=2)
+JOB, DELIVERY, WORKER = UUID(int=1), UUID(int=2), UUID(int=3)
 
 
 @pytest.fixture
-def lines(monkeypatch):
-    """Reads back, as JSON, what was logged since."""
-    stream = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    logs.configure("json", "info")
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    root.handlers[:], root.level = before
-    structlog.reset_defaults()
-
-
-@pytest.fixture
-def signals(lines) -> Signals:
+def signals() -> Signals:
     signals = Signals()
     logs.subscribe(signals)
     return signals
@@ -57,8 +43,71 @@ def test_a_failed_try_is_one_warning(signals, lines):
     assert {"delivery_id", "job_id", "provider", "error_type", "message", "recipient"} <= set(line)
 
 
+FAILED = JobTransitioned(
+    job_id=JOB,
+    job_type="report.build",
+    queue="default",
+    event="RETRY",
+    status="RETRYING",
+    run=1,
+    attempt=2,
+    max_attempts=4,
+    worker_id=WORKER,
+    wait_seconds=0.0125,
+    duration_seconds=1.5,
+    error=AttemptError("retries_exhausted", "ValueError", "two\nlines\x1b[2J"),
+    retry_seconds=4.2,
+)
+SUCCEEDED = replace(FAILED, event="SUCCESS", status="SUCCEEDED", error=None, retry_seconds=None)
+
+
 def test_success_is_silent_and_a_failed_attempt_is_one_line(signals, lines):
-    signals.emit(JobTransitioned(JOB, "t", "SUCCESS", "SUCCEEDED", 1, 1))
-    signals.emit(JobTransitioned(JOB, "t", "RETRY", "RETRYING", 1, 1, "ValueError: two\nlines"))
+    signals.emit(SUCCEEDED)
+    signals.emit(FAILED)
     [line] = lines()
-    assert (line["msg"], line["error"]) == ("job.attempt_failed", "ValueError: two\nlines")
+    del line["timestamp"]
+    assert line == {
+        "msg": "job.attempt_failed",
+        "level": "warning",
+        "job_id": str(JOB),
+        "job_type": "report.build",
+        "queue": "default",
+        "run": 1,
+        "attempt": 2,
+        "max_attempts": 4,
+        "status": "RETRYING",
+        "worker_id": str(WORKER),
+        "wait_ms": 12.5,
+        "duration_ms": 1500.0,
+        "reason": "retries_exhausted",
+        "error_type": "ValueError",
+        "message": "two\nlines\x1b[2J",
+        "retry_in_seconds": 4.2,
+    }
+
+
+def test_every_step_is_a_line_when_asked_for(signals, logging_to):
+    stream = logging_to("json", "debug")
+    signals.emit(SUCCEEDED)
+    line = json.loads(stream.getvalue())
+    assert (line["msg"], line["level"], line["event"]) == ("job.transitioned", "debug", "SUCCESS")
+
+
+def test_nothing_that_is_logged_can_steer_a_terminal(signals, logging_to):
+    stream = logging_to("console", "info")
+    signals.emit(FAILED)
+    logging.getLogger("theirs").warning("\x1b]0;title\x07\u202e%s", "\r\n", extra={"a\x1b": ["\x9b"]})
+    logging.getLogger("theirs").error("it failed", exc_info=ValueError("\x1b[2J\tsecond\n\x1b[A"))
+    shown = stream.getvalue()
+    assert "two\\nlines\\x1b[2J" in shown
+    assert [one for one in shown if not (one.isprintable() or one == "\n")] == []
+    assert [line.split()[-1] for line in shown.splitlines()[-2:]] == ["second", "\\x1b[A"]
+    assert shown.count("\n") == len(["job.attempt_failed", "\\x1b]0;title", "it failed", "ValueError", "\\x1b[A"])
+
+
+def test_lines_of_users_code_keep_what_they_say(lines, signals):
+    logging.getLogger("theirs").info("sent %d", 3, extra={"event": "PAID", "cost": 7})
+    structlog.get_logger("theirs").info("sent %d", 3, cost=7)
+    first, second = lines()
+    assert (first["msg"], first["event"], first["cost"], first["logger"]) == ("sent 3", "PAID", 7, "theirs")
+    assert (second["msg"], second["cost"]) == ("sent 3", 7)

@@ -45,7 +45,7 @@ class Commands:
             await JobRepository(connection).add([job])
             if files:
                 await FileRepository(connection).link([(job.job_id, file_id) for file_id in files], FileRole.INPUT)
-        self._signals.emit(JobsSubmitted((job.job_id,)))
+        self._signals.emit(JobsSubmitted((job.job_id,), (job.job_type,)))
         self._wakeup.ring(Topic.JOBS_READY if job.status is JobStatus.QUEUED else Topic.JOBS_WAITING)
         return job
 

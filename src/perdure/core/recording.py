@@ -19,10 +19,12 @@ from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.models.delivery import DeliveryStatus
 from perdure.models.job import Job, Transition
-from perdure.models.lifecycle import BECOMES_DUE, JobStatus
+from perdure.models.lifecycle import BECOMES_DUE, JobStatus, TimelineEvent
 from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.repositories.job_repository import JobRepository
-from perdure.signals import JobTransitioned, NotificationIntended, Signals, TransitionRefused
+from perdure.signals import AttemptError, JobTransitioned, NotificationIntended, Signals, TransitionRefused
+
+_FAILED_ATTEMPT = frozenset({TimelineEvent.RETRY, TimelineEvent.FAILURE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +98,29 @@ def _topics(recorded: Recorded) -> set[Topic]:
 
 
 def _transitioned(transition: Transition) -> JobTransitioned:
-    job, error = transition.job, transition.job.error
+    before, job = transition.before, transition.job
+    attempted_from = before.started_at if before.status is JobStatus.RUNNING else None
     return JobTransitioned(
         job_id=job.job_id,
         job_type=job.job_type,
+        queue=job.queue,
         event=transition.event.value,
         status=job.status.value,
         run=job.run,
-        attempt=transition.before.attempt,
-        error=None if error is None else f"{error.type}: {error.message}",
+        attempt=before.attempt,
+        max_attempts=job.max_attempts,
+        worker_id=before.worker_id,
+        wait_seconds=None if attempted_from is None else _seconds(before.run_at, attempted_from),
+        duration_seconds=None if attempted_from is None else _seconds(attempted_from, transition.at),
+        error=_error(job) if transition.event in _FAILED_ATTEMPT else None,
+        retry_seconds=_seconds(transition.at, job.run_at) if transition.event is TimelineEvent.RETRY else None,
     )
+
+
+def _error(job: Job) -> AttemptError | None:
+    return None if job.error is None else AttemptError(job.error.reason.value, job.error.type, job.error.message)
+
+
+def _seconds(start: datetime, end: datetime) -> float:
+    """From ``start`` to ``end``; two readings of a clock may cross."""
+    return max((end - start).total_seconds(), 0.0)

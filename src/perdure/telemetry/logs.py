@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import AbstractContextManager
 from typing import Any
 
 import structlog
 
+from perdure.models.job import Job
 from perdure.signals import (
     FileStoreMissed,
     FileStoreSeen,
@@ -22,20 +24,12 @@ from perdure.signals import (
     WorkerStarted,
     WorkerStopped,
 )
-
-LINE_NAME = "msg"
-"""The key that names a line; ``event`` is left to the events of jobs."""
-_JOB_EVENT = "_event"
-
-_FAILED_STEPS = frozenset({"RETRY", "FAILURE"})
+from perdure.telemetry.log_rendering import JOB_EVENT, add_extra, renderers
 
 
 def configure(log_format: str, level: str) -> None:
     """Sets structlog and the standard library's logging up, to standard error."""
     as_console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer(event_key=LINE_NAME) if as_console else structlog.processors.JSONRenderer()
-    )
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -44,7 +38,12 @@ def configure(log_format: str, level: str) -> None:
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
@@ -52,11 +51,10 @@ def configure(log_format: str, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, add_extra, *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.EventRenamer(LINE_NAME, replace_by=_JOB_EVENT),
-                renderer,
+                *renderers(as_console=as_console),
             ],
         )
     )
@@ -65,6 +63,16 @@ def configure(log_format: str, level: str) -> None:
     root.setLevel(level.upper())
     for noisy in ("httpx2", "httpcore2", "uvicorn.access", "alembic", "asyncio"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def about_attempt(job: Job) -> AbstractContextManager[Any]:
+    """While the block lasts, every line logged in its task, and in what that starts, says whose attempt it is.
+
+    structlog's lines and the standard library's alike; the one place where a job's identity is bound.
+    """
+    return structlog.contextvars.bound_contextvars(
+        job_id=str(job.job_id), job_type=job.job_type, run=job.run, attempt=job.attempt
+    )
 
 
 def subscribe(signals: Signals) -> None:
@@ -77,19 +85,14 @@ def subscribe(signals: Signals) -> None:
 
 def _subscribe_jobs(signals: Signals, log: Any) -> None:
     def transitioned(signal: JobTransitioned) -> None:
-        if signal.event in _FAILED_STEPS:
-            log.warning(
-                "job.attempt_failed",
-                job_id=str(signal.job_id),
-                job_type=signal.job_type,
-                run=signal.run,
-                attempt=signal.attempt,
-                status=signal.status,
-                error=signal.error,
-            )
+        if signal.error is not None:
+            error = {"reason": signal.error.reason, "error_type": signal.error.type, "message": signal.error.message}
+            log.warning("job.attempt_failed", **_step(signal), **error, retry_in_seconds=signal.retry_seconds)
+        elif log.isEnabledFor(logging.DEBUG):
+            log.debug("job.transitioned", **_step(signal), **{JOB_EVENT: signal.event})
 
     def refused(signal: TransitionRefused) -> None:
-        log.warning("job.transition_refused", job_id=str(signal.job_id), **{_JOB_EVENT: signal.event})
+        log.warning("job.transition_refused", job_id=str(signal.job_id), **{JOB_EVENT: signal.event})
 
     def rescued(signal: JobsRescued) -> None:
         log.warning("jobs.rescued", count=len(signal.job_ids), first=str(signal.job_ids[0]))
@@ -102,7 +105,7 @@ def _subscribe_jobs(signals: Signals, log: Any) -> None:
 def _subscribe_notifications(signals: Signals, log: Any) -> None:
     def intended(signal: NotificationIntended) -> None:
         cause = {} if signal.cause is None else {"cause": signal.cause}
-        about = {_JOB_EVENT: signal.event, "channels": dict(signal.channels)}
+        about = {JOB_EVENT: signal.event, "channels": dict(signal.channels)}
         log.info("notification.intent", job_id=str(signal.job_id), **about, **cause)
 
     def failed(signal: NotificationFailed) -> None:
@@ -153,3 +156,22 @@ def _subscribe_processes(signals: Signals, log: Any) -> None:
     signals.subscribe(WorkerStopped, stopped)
     signals.subscribe(LeaseLost, lease_lost)
     signals.subscribe(LoopInterrupted, interrupted)
+
+
+def _step(signal: JobTransitioned) -> dict[str, Any]:
+    return {
+        "job_id": str(signal.job_id),
+        "job_type": signal.job_type,
+        "queue": signal.queue,
+        "run": signal.run,
+        "attempt": signal.attempt,
+        "max_attempts": signal.max_attempts,
+        "status": signal.status,
+        "worker_id": None if signal.worker_id is None else str(signal.worker_id),
+        "wait_ms": _milliseconds(signal.wait_seconds),
+        "duration_ms": _milliseconds(signal.duration_seconds),
+    }
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)

@@ -115,7 +115,7 @@ class Notifier(Loop):
             if one_try is not None and one_try.attempt.verdict is not Verdict.ACCEPTED:
                 self._signals.emit(_failed(delivery, one_try))
             if delivery.finished_at is not None:
-                self._signals.emit(_settled(delivery))
+                self._signals.emit(_settled(delivery, delivery.finished_at))
             else:
                 self.woken.set()  # a new due time, perhaps sooner than the one it sleeps until
 
@@ -158,9 +158,14 @@ def _lost_try(claimed: ClaimedDelivery, now: datetime) -> Try:
     return _tried(earlier, now, 0.0, lost)
 
 
-def _settled(delivery: Delivery) -> NotificationSettled:
+def _settled(delivery: Delivery, finished_at: datetime) -> NotificationSettled:
     return NotificationSettled(
-        delivery.delivery_id, delivery.job_id, delivery.provider, delivery.status.value, delivery.reason
+        delivery_id=delivery.delivery_id,
+        job_id=delivery.job_id,
+        provider=delivery.provider,
+        status=delivery.status.value,
+        reason=delivery.reason,
+        duration_seconds=max((finished_at - delivery.created_at).total_seconds(), 0.0),
     )
 
 

@@ -16,6 +16,7 @@ from perdure.models.outcome import Released
 from perdure.processors.base import Processor
 from perdure.repositories.job_repository import JobRepository
 from perdure.signals import JobsClaimed, Signals
+from perdure.telemetry import logs
 from perdure.workers.completer import Completer
 from perdure.workers.context import AttemptContext, StopReason
 from perdure.workers.execution import execute
@@ -111,7 +112,8 @@ class Worker(Loop):
         self._backlog = free == 0  # more may be waiting: look again as soon as a slot is free
         for queue, taken in claimed:
             if taken:
-                self._signals.emit(JobsClaimed(worker_id, queue, tuple(job.job_id for job in taken)))
+                job_ids, job_types = zip(*((job.job_id, job.job_type) for job in taken), strict=True)
+                self._signals.emit(JobsClaimed(worker_id, queue, job_ids, job_types))
             for job in taken:
                 self._start(job)
 
@@ -121,7 +123,8 @@ class Worker(Loop):
 
     async def _attempt(self, job: Job, context: AttemptContext) -> None:
         try:
-            outcome = await execute(self._processors[job.job_type], job, context, self._threads)
+            with logs.about_attempt(job):
+                outcome = await execute(self._processors[job.job_type], job, context, self._threads)
         except asyncio.CancelledError:  # stopped before it began
             outcome = Released()
         outputs = context.outputs.close()
