@@ -11,6 +11,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from perdure.core.commands import Commands
+from perdure.core.doctor import examination
+from perdure.core.doctor.installation import Installation
 from perdure.core.file_commands import FileCommands
 from perdure.core.job_factory import JobFactory
 from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
@@ -23,6 +25,7 @@ from perdure.db.restore import Restored, restore
 from perdure.db.session import Database
 from perdure.db.url import DatabaseUrl
 from perdure.db.wakeup import Wakeup
+from perdure.models.finding import Finding, Level
 from perdure.processors.registry import ProcessorRegistry
 from perdure.settings import Settings
 from perdure.signals import Signals
@@ -116,6 +119,32 @@ async def restore_database(settings: Settings, file: Path, *, replace: bool) -> 
     """Replaces everything of ours by what ``file`` holds; see ``db.restore``."""
     async with _connected(settings) as database:
         return await restore(database, file, replace=replace)
+
+
+async def examine(settings: Settings) -> list[examination.Named]:
+    """What `perdure doctor` finds of the installation that the settings describe."""
+    from perdure.routes.authentication import is_loopback  # of the web framework, which nothing else here loads
+
+    return [
+        (
+            examination.SETTINGS,
+            Finding(Level.OK, f"{len(settings.model_fields_set)} set, the others have their defaults"),
+        ),
+        *await examination.examine(
+            Installation(
+                data_dir=settings.data_dir.absolute(),
+                is_embedded=settings.database_url is None,
+                pool_size=settings.database_pool_size,
+                worker_processes=settings.worker_processes,
+                lets_others_in=not is_loopback(settings.host),
+                will_make_key=settings.bootstrap_key is not None,
+                job_types=lambda: ProcessorRegistry.load(settings.processors).job_types,
+                connect=lambda: _connected(settings),
+                providers=lambda: ProviderRegistry([_mailtrap(settings, None)]),
+                files=FilesystemStore(settings.data_dir / "files"),
+            )
+        ),
+    ]
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from perdure.core.doctor.examination import CHECKS, PROVIDERS, SETTINGS
 from perdure.models.lifecycle import BECOMES_DUE, TRANSITIONS
 from perdure.processors.registry import ProcessorRegistry
 from perdure.settings import Settings, variables
@@ -40,6 +41,14 @@ def test_every_setting_is_documented_with_its_description():
         for variable in variables(name):
             assert f"`{variable}`" in text
         assert field.description is None or field.description in text
+
+
+def test_every_check_of_the_doctor_is_documented_as_it_documents_itself():
+    text = (ROOT / "docs/how-to/doctor.md").read_text()
+    listed = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.MULTILINE))
+    checks = {check.__name__: check.__doc__ for check in CHECKS}
+    assert listed.keys() == checks.keys() | {SETTINGS, PROVIDERS}
+    assert listed | checks == listed
 
 
 def test_the_readmes_processor_is_one(tmp_path, monkeypatch):

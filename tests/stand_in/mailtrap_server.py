@@ -54,6 +54,8 @@ class MailtrapStandIn:
     tls: ssl.SSLContext | None = None
     port: int = 0
     announce: Callable[[Received], None] | None = None
+    pages: dict[str, tuple[int, object]] = field(default_factory=dict)
+    """What GETs answer, by path: a status and a JSON document. Others behave as posts do."""
     received: list[Received] = field(default_factory=list)
     connections: int = 0
 
@@ -107,6 +109,8 @@ class MailtrapStandIn:
         with self._arrived:
             self.received.append(request)
             self._arrived.notify_all()
+            if request.method == "GET" and request.path in self.pages:
+                return _json(*self.pages[request.path])
             behaviour = self._script.popleft() if self._script else self._default
         if self.announce is not None:
             self.announce(request)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from perdure.cli import database, deliveries, demo, files, jobs, keys, operations, run
+from perdure.cli import database, deliveries, demo, doctor, files, jobs, keys, operations, run
 from perdure.cli.output import EXIT_CODES, prepare_streams, report
 from perdure.errors import PerdureError
 
@@ -23,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode="rich" if sys.stdout.isatty() else None,  # a pipe gets no boxes, and does not pay for them
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (run, demo, operations):
+for module in (run, demo, operations, doctor):
     module.register(app)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(deliveries.app, name="deliveries")

@@ -55,6 +55,7 @@ COLOURS = {
     "RUNNING": "cyan",
     "STARTED": "cyan",
     "✓": "green",
+    "!": "yellow",
     "✗": "red",
 }
 

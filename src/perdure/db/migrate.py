@@ -7,6 +7,7 @@ says so. Code may run on a newer schema than its own, until a migration that tak
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from alembic import command
@@ -26,6 +27,19 @@ CODE_VERSION = 3
 _ADVISORY_LOCK = 0x70657264757265  # "perdure": one process migrates at a time
 
 
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """How the schema stands to this code: the revisions it lacks, and how old a code may be to work on it."""
+
+    current: str | None
+    missing: list[str]
+    minimum_code_version: int
+
+    @property
+    def is_too_new(self) -> bool:
+        return self.minimum_code_version > CODE_VERSION
+
+
 async def upgrade(database: Database) -> list[str]:
     """Applies what is missing, in one transaction, and returns the revisions applied. Safe to run concurrently."""
     async with database.transaction() as connection:
@@ -36,7 +50,7 @@ async def upgrade(database: Database) -> list[str]:
 async def upgrade_restored(connection: AsyncConnection) -> list[str]:
     """Like ``upgrade``, in the transaction that restored a schema under ``lock``; raises where it is too new for us."""
     applied = await connection.run_sync(_upgrade)
-    _refuse(*await connection.run_sync(_inspect))
+    _refuse(await connection.run_sync(_inspect))
     return applied
 
 
@@ -48,17 +62,23 @@ async def lock(connection: AsyncConnection) -> None:
 
 async def check(database: Database) -> None:
     """Raises unless this code can work on the schema as it is."""
+    _refuse(await state(database))
+
+
+async def state(database: Database) -> SchemaState:
+    """How the schema stands, be there one or none."""
     async with database.snapshot() as connection:
-        _refuse(*await connection.run_sync(_inspect))
+        return await connection.run_sync(_inspect)
 
 
-def _refuse(missing: list[str], minimum: int) -> None:
-    if missing:
+def _refuse(state: SchemaState) -> None:
+    if state.missing:
         raise SchemaOutdated(
-            f"The database lacks {len(missing)} migration(s) of this version of Perdure ({', '.join(missing)}). "
-            "Run `perdure db upgrade` with the same PERDURE_DATABASE_URL, then start again."
+            f"The database lacks {len(state.missing)} migration(s) of this version of Perdure "
+            f"({', '.join(state.missing)}). Run `perdure db upgrade` with the same PERDURE_DATABASE_URL, then start "
+            "again."
         )
-    if minimum > CODE_VERSION:
+    if state.is_too_new:
         raise SchemaTooNew(
             "The database was upgraded by a newer version of Perdure that this one cannot work beside. "
             "Install the newer version here."
@@ -81,9 +101,8 @@ def _current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA}).get_current_revision()
 
 
-def _missing(connection: Connection) -> list[str]:
-    """Revisions of ours that the database lacks, oldest first; none when it is ahead of us."""
-    current = _current(connection)
+def _missing(current: str | None) -> list[str]:
+    """Revisions of ours that a database at ``current`` lacks, oldest first; none when it is ahead of us."""
     known = revisions()
     if current is not None and current not in known:
         return []
@@ -97,15 +116,16 @@ def _upgrade(connection: Connection) -> list[str]:
     )
     if not exists.scalar_one():
         connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
-    missing = _missing(connection)
+    missing = _missing(_current(connection))
     if missing:
         command.upgrade(_config(connection), "head")
     return missing
 
 
-def _inspect(connection: Connection) -> tuple[list[str], int]:
-    missing = _missing(connection)
+def _inspect(connection: Connection) -> SchemaState:
+    current = _current(connection)
+    missing = _missing(current)
     if missing:
-        return missing, 0
+        return SchemaState(current, missing, 0)
     minimum = connection.execute(text("SELECT minimum_code_version FROM perdure.schema_version"))
-    return [], minimum.scalar_one()
+    return SchemaState(current, [], minimum.scalar_one())

@@ -49,16 +49,21 @@ class Database:
         )
 
     async def _connect(self) -> Any:
-        return await asyncpg.connect(
-            self.url.asyncpg,
-            timeout=CONNECT_TIMEOUT_SECONDS,
-            server_settings={
-                "application_name": "perdure",
-                "statement_timeout": str(STATEMENT_TIMEOUT_MS),
-                "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
-                "timezone": "UTC",
-            },
-        )
+        try:
+            return await asyncpg.connect(
+                self.url.asyncpg,
+                timeout=CONNECT_TIMEOUT_SECONDS,
+                server_settings={
+                    "application_name": "perdure",
+                    "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+                    "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
+                    "timezone": "UTC",
+                },
+            )
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise Unavailable(
+                "The database cannot be reached just now; try again, or let `perdure doctor` say why."
+            ) from error
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from perdure.core.notifications.events import TOLD_BY_DEFAULT, JobEvent
 from perdure.models.delivery import Attempt, DeliveryPolicy, SkipReason
+from perdure.models.finding import Finding
 from perdure.models.job import Job
 
 
@@ -87,6 +88,13 @@ class Provider(Protocol):
 
     async def send(self, message: Message) -> Attempt:
         """Tells ``message.recipient``, within the policy's deadline. Never raises, except when cancelled."""
+        ...
+
+    async def check(self) -> Sequence[Finding]:
+        """What `perdure doctor` says of the provider: its settings, and what the other side thinks of them.
+
+        Sends nothing, ends within seconds, and raises nothing for a network that is not there.
+        """
         ...
 
     async def aclose(self) -> None: ...

@@ -1,4 +1,4 @@
-"""One HTTP POST to a provider: bounded in time and size, never retried, and it knows whether anything left us.
+"""One HTTP request to a provider: bounded in time and size, never retried, and it knows whether anything left us.
 
 Every provider that speaks HTTP sends through here. A deadline bounds the whole exchange (waiting for a connection,
 DNS, TLS, a server that drips its answer byte by byte), at most ``MAX_ANSWER_BYTES`` of the answer are read, and what
@@ -106,7 +106,7 @@ class _Exchange:
 
 
 class HttpSender:
-    """Posts over a pool of connections of its own, each post within ``deadline_seconds``.
+    """Sends over a pool of connections of its own, each request within ``deadline_seconds``.
 
     ``transport`` is for tests. The certificates trusted are the system's, or those of ``SSL_CERT_FILE``.
     """
@@ -117,11 +117,18 @@ class HttpSender:
 
     async def post(self, url: str, headers: Mapping[str, str], content: bytes) -> Answer | NoAnswer:
         """Posts ``content`` and reads the answer."""
+        return await self._send("POST", url, headers, content)
+
+    async def get(self, url: str, headers: Mapping[str, str]) -> Answer | NoAnswer:
+        """Asks for what is at ``url`` and reads it."""
+        return await self._send("GET", url, headers, b"")
+
+    async def _send(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer | NoAnswer:
         exchange = _Exchange()
         try:
             transport = self._opened_transport()
             async with asyncio.timeout(self._deadline_seconds):
-                await exchange.run(transport, _request(url, headers, content, exchange))
+                await exchange.run(transport, _request(method, url, headers, content, exchange))
         except TimeoutError:
             return exchange.end("deadline")
         except Exception as error:  # noqa: BLE001 (the promise above: an error is an answer too)
@@ -142,9 +149,9 @@ class HttpSender:
         return self._transport
 
 
-def _request(url: str, headers: Mapping[str, str], content: bytes, exchange: _Exchange) -> httpx2.Request:
+def _request(method: str, url: str, headers: Mapping[str, str], content: bytes, exchange: _Exchange) -> httpx2.Request:
     return httpx2.Request(
-        "POST",
+        method,
         url,
         headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers},
         content=content,

@@ -25,8 +25,10 @@ from perdure.core.notifications.providers.base import (
 )
 from perdure.core.notifications.providers.http_send import HttpSender
 from perdure.core.notifications.providers.mailtrap_answer import judge_answer
+from perdure.core.notifications.providers.mailtrap_check import check_mailtrap
 from perdure.core.notifications.providers.mailtrap_configuration import MailtrapConfiguration
 from perdure.models.delivery import Attempt, DeliveryPolicy, SkipReason, Verdict
+from perdure.models.finding import Finding
 from perdure.models.job import Job
 from perdure.schemas.addresses import check_address
 
@@ -79,6 +81,9 @@ class MailtrapEmailProvider:
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", "Accept": "application/json"}
         answer = await self._sender.post(self._configuration.send_url, headers, body)
         return judge_answer(answer, secrets=(key,))
+
+    async def check(self) -> Sequence[Finding]:
+        return await check_mailtrap(self._configuration)
 
     async def aclose(self) -> None:
         await self._sender.aclose()

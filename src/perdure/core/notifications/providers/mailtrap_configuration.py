@@ -19,6 +19,7 @@ from perdure.schemas.addresses import check_address
 
 SANDBOX = "https://sandbox.api.mailtrap.io"
 PRODUCTION = "https://send.api.mailtrap.io"
+ACCOUNT = "https://mailtrap.io"
 _PRODUCTION_HOSTS = ("send.api.mailtrap.io", "bulk.api.mailtrap.io")
 
 
@@ -81,6 +82,16 @@ class MailtrapConfiguration:
         else:
             base, path = PRODUCTION, "/api/send"
         return (base if self.api_host is None else _base_of(self.api_host)) + path
+
+    @property
+    def account_url(self) -> str:
+        """Where Mailtrap's account API is: a host that replaces Mailtrap's own is asked for that too."""
+        base = ACCOUNT if self.api_host is None else _base_of(self.api_host)
+        return ACCOUNT if (urlsplit(base).hostname or "").endswith(".mailtrap.io") else base
+
+    @property
+    def from_domain(self) -> str:
+        return self.from_email.rpartition("@")[2].lower()
 
 
 def _checked_key(key: str | None) -> SecretStr | None:

@@ -1,0 +1,37 @@
+"""What the checks look at, and what a check is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from perdure.core.notifications.providers.registry import ProviderRegistry
+from perdure.db.session import Database
+from perdure.models.finding import Finding
+from perdure.storage.base import FileStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """One machine's part of a platform. What may fail to open is opened by the examination, which says why."""
+
+    data_dir: Path
+    is_embedded: bool
+    pool_size: int
+    worker_processes: int
+    lets_others_in: bool
+    """Whether the server listens on more than loopback."""
+    will_make_key: bool
+    """Whether the server makes an API key at its first start."""
+    job_types: Callable[[], Sequence[str]]
+    """Imports the processors and names their types; it may take its time."""
+    connect: Callable[[], AbstractAsyncContextManager[Database]]
+    providers: Callable[[], ProviderRegistry]
+    files: FileStore
+
+
+Check = Callable[[Installation], Awaitable[Finding]]
+"""Its name is what people and programs know it by, its docstring what the documentation says of it."""
+DatabaseCheck = Callable[[Installation, Database], Awaitable[Finding]]

@@ -1,0 +1,93 @@
+"""Whether the work gets done: read from the platform's own tables."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from perdure.core.api_keys import ApiKeys
+from perdure.core.doctor.installation import DatabaseCheck, Installation
+from perdure.core.doctor.server_checks import connections
+from perdure.db import migrate
+from perdure.db.session import Database
+from perdure.models.finding import Finding, Level
+from perdure.repositories.doctor_queries import DoctorQueries
+
+OVERDUE_AFTER = timedelta(minutes=1)
+LOOKS_BACK = timedelta(days=1)
+_SHOWN = 5
+_UUID7_TIME_SHIFT = 80
+
+
+async def api_keys(installation: Installation, database: Database) -> Finding:
+    """There is an API key that lives, or the server listens on this machine alone."""
+    is_new = (await migrate.state(database)).current is None
+    keys = [] if is_new else await ApiKeys(database).list()
+    living = sum(key.is_live(database.clock.now()) for key in keys)
+    if living:
+        return Finding(Level.OK, f"{living} live, of {len(keys)}")
+    if keys:
+        return Finding(Level.WARN, "every key is revoked or expired", "Make one with `perdure keys create NAME`.")
+    if installation.lets_others_in and not installation.will_make_key:
+        return Finding(
+            Level.FAIL,
+            "PERDURE_HOST lets other machines in, and there is no key to ask them for: the server will not start",
+            "Make one with `perdure keys create NAME --scope admin`, or set PERDURE_BOOTSTRAP_KEY.",
+        )
+    return Finding(Level.OK, "none yet; the server listens on this machine alone, or makes one at its first start")
+
+
+async def workers(_installation: Installation, database: Database) -> Finding:
+    """A worker is alive."""
+    async with database.snapshot() as connection:
+        found = await DoctorQueries(connection).workers()
+    if not found["alive"]:
+        return Finding(Level.WARN, "none is alive", "Start `perdure worker` (or `perdure dev`).")
+    return Finding(Level.OK, f"{found['alive']} alive, on {found['machines']} machine(s)")
+
+
+async def ready_jobs(_installation: Installation, database: Database) -> Finding:
+    """Every ready job is of a type and in a queue that a living worker serves."""
+    async with database.snapshot() as connection:
+        unserved = await DoctorQueries(connection).unserved()
+    if not unserved:
+        return Finding(Level.OK, "none waits for a worker that is not there")
+    shown = ", ".join(f"{job_type} in {queue}" for job_type, queue in unserved[:_SHOWN])
+    more = f" and {len(unserved) - _SHOWN} more" if len(unserved) > _SHOWN else ""
+    return Finding(
+        Level.WARN,
+        f"no living worker serves {shown}{more}",
+        "Start a worker that imports their processors (PERDURE_PROCESSORS) and serves their queues (PERDURE_QUEUES).",
+    )
+
+
+async def deliveries(_installation: Installation, database: Database) -> Finding:
+    """Deliveries are sent when due, and none of the last day was skipped for want of settings or failed."""
+    now = database.clock.now()
+    first_id = UUID(int=int((now - LOOKS_BACK).timestamp() * 1000) << _UUID7_TIME_SHIFT)
+    async with database.snapshot() as connection:
+        found = await DoctorQueries(connection).deliveries(now - OVERDUE_AFTER, first_id)
+    troubles = [
+        (
+            found["overdue"],
+            "overdue: no notifier runs",
+            "Start `perdure serve` or `perdure worker`, with PERDURE_RUN_NOTIFIER true.",
+        ),
+        (
+            found["not_configured"],
+            "of the last day skipped: provider_not_configured",
+            "Set the provider's variables where the notifier runs.",
+        ),
+        (found["failed"], "of the last day failed", "`perdure deliveries list --status failed` shows them."),
+    ]
+    troubles = [trouble for trouble in troubles if trouble[0]]
+    if not troubles:
+        return Finding(Level.OK, "none is overdue, none of the last day was skipped or failed")
+    return Finding(
+        Level.WARN,
+        "; ".join(f"{count} {what}" for count, what, _ in troubles),
+        " ".join(advice for *_, advice in troubles),
+    )
+
+
+CHECKS: tuple[DatabaseCheck, ...] = (connections, api_keys, workers, ready_jobs, deliveries)
