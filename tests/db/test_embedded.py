@@ -371,10 +371,10 @@ if os.geteuid() == 0:
         monkeypatch.setattr(embedded_account, "FALLBACK", open_folder / "lib" / "perdure")
         open_folder.joinpath("lib").mkdir()
         tmp_path.chmod(0o700)
-        installed = embedded._programs().parent.parent
+        installed = embedded.bundled_programs().parent.parent
         (tmp_path / installed.name).symlink_to(installed)
         (tmp_path / f"{installed.name}.libs").symlink_to(f"{installed}.libs")
-        unreachable = tmp_path / installed.name / embedded._programs().relative_to(installed)
+        unreachable = tmp_path / installed.name / embedded.bundled_programs().relative_to(installed)
         monkeypatch.setattr(embedded, "_programs", lambda: unreachable)
         with strict_umask(), EmbeddedPostgres(tmp_path / "data") as url:
             assert ask(url.asyncpg, "SELECT 1") == 1

@@ -109,10 +109,10 @@ class MailtrapStandIn:
         with self._arrived:
             self.received.append(request)
             self._arrived.notify_all()
-            if request.method == "GET" and request.path in self.pages:
+            if request.path in self.pages:
                 return _json(*self.pages[request.path])
             behaviour = self._script.popleft() if self._script else self._default
-        if self.announce is not None:
+        if self.announce is not None and request.method == "POST":
             self.announce(request)
         return BEHAVIOURS[behaviour]
 

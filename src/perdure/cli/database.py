@@ -56,7 +56,8 @@ def dump(
     print_line(f"Dumped to {file} ({file.stat().st_size:,} bytes).")
     store = settings.data_dir.absolute() / "files"
     if store.exists():
-        print_line(f"The files of jobs are not in it. Copy them too: cp -a {shlex.quote(str(store))} {file.parent}")
+        copy = shlex.join(["cp", "-a", str(store), str(file.parent)])
+        print_line(f"The files of jobs are not in it. Copy them too: {copy}")
 
 
 @app.command()

@@ -48,14 +48,15 @@ async def upgrade(database: Database) -> list[str]:
 
 
 async def upgrade_restored(connection: AsyncConnection) -> list[str]:
-    """Like ``upgrade``, in the transaction that restored a schema under ``lock``; raises where it is too new for us."""
+    """Like ``upgrade``, in the transaction that restored a schema; raises where that is too new for us."""
+    await lock(connection)
     applied = await connection.run_sync(_upgrade)
     _refuse(await connection.run_sync(_inspect))
     return applied
 
 
 async def lock(connection: AsyncConnection) -> None:
-    """Keeps others from changing the schema until the transaction ends, which may then take its time."""
+    """Keeps others from changing the schema until the transaction ends, which may take its time. May be had twice."""
     await connection.execute(text("SET LOCAL statement_timeout = 0"))
     await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
 

@@ -52,8 +52,8 @@ async def _database(installation: Installation) -> list[Named]:
     except Unavailable as error:
         reason, advice = refusals.explain(error.__cause__)
         return [(name, Finding(Level.FAIL, reason, advice))]
-    except PerdureError as error:
-        return [(name, Finding(Level.FAIL, error.detail))]
+    except Exception as error:  # noqa: BLE001 (as in ``_found``)
+        return [(name, _explained(error))]
 
 
 async def _schema(installation: Installation, database: Database) -> list[Named]:
@@ -84,15 +84,23 @@ async def _found(name: str, check: Awaitable[Finding | Sequence[Finding]]) -> li
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             found = await check
-    except TimeoutError:
-        found = Finding(Level.WARN, f"no result within {CHECK_SECONDS:.0f} s", "Try again when there is less to do.")
-    except PerdureError as error:
-        found = Finding(Level.FAIL, error.detail)
-    except Exception as error:  # noqa: BLE001 (a doctor that breaks helps nobody; its words may quote a secret)
-        found = Finding(
-            Level.FAIL, f"the check itself failed ({type(error).__name__})", "Report it with the other findings."
-        )
+    except Exception as error:  # noqa: BLE001 (a doctor that breaks helps nobody)
+        found = _explained(error)
     return [(name, one) for one in ([found] if isinstance(found, Finding) else found)]
+
+
+def _explained(error: Exception) -> Finding:
+    """What an error says about the set-up. Of those that are not ours only the kind: their words may hold a secret."""
+    match error:
+        case PerdureError():
+            return Finding(Level.FAIL, error.detail)
+        case TimeoutError():
+            return Finding(Level.WARN, f"no result within {CHECK_SECONDS:.0f} s", "Try again when there is less to do.")
+        case OSError():
+            return Finding(Level.FAIL, f"the system refuses it: {error.strerror}", "Check what this process may do.")
+        case _:
+            kind = type(error).__name__
+            return Finding(Level.FAIL, f"the check itself failed ({kind})", "Report it with the other findings.")
 
 
 async def _together(checks: Sequence[Awaitable[list[Named]]]) -> list[Named]:

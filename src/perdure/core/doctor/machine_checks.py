@@ -29,7 +29,7 @@ async def data_directory(installation: Installation) -> Finding:
 
 async def disk(installation: Installation) -> Finding:
     """The disks of the data directory and of the embedded database have room."""
-    places = [_existing(installation.data_dir)]
+    places = [_existing(installation.data_dir / part) for part in ("files", "postgres")]  # each may be a mount
     if installation.is_embedded and FALLBACK.exists():  # where the cluster may lie if we are root
         places.append(FALLBACK)
     free, place = min((shutil.disk_usage(place).free, place) for place in places)
@@ -66,7 +66,7 @@ def _data_directory(path: Path) -> Finding:
     files = path / "files"
     if files.exists() and files.stat().st_mode & stat.S_IRWXO:
         return Finding(Level.WARN, f"everybody may read {files}", f"chmod o-rwx {files}")
-    return Finding(Level.OK, f"{path}")
+    return Finding(Level.OK, str(path))
 
 
 def _existing(path: Path) -> Path:
