@@ -1,7 +1,8 @@
 """The tables of tellings: ``deliveries``, and ``delivery_attempts`` with a row for every try.
 
 Written in the transaction of the job's transition. One delivery per job run, event, channel and recipient: the
-unique index says so, counting a missing recipient as a value; a resend is a further row that names the first.
+unique index says so, counting a missing recipient as a value; a resend is a further row that names the first, told
+apart by its own id. The same index finds all deliveries of a job.
 """
 
 from __future__ import annotations
@@ -16,6 +17,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from perdure.db.base import Base, Json, Timestamp, UuidType
 from perdure.models.delivery import DeliveryStatus
 
+_ID_OF_A_RESEND = """
+CASE
+    WHEN resend_of IS NOT NULL THEN delivery_id
+    ELSE NULL::uuid
+END"""
+"""As PostgreSQL writes it back, so that the migrations can be compared with it."""
 _STATUSES = ", ".join(f"'{status.value}'" for status in DeliveryStatus)
 
 
@@ -54,9 +61,10 @@ class DeliveryRow(Base):
             "run",
             "event",
             "channel",
-            text("coalesce(recipient, '')"),
+            "recipient",
+            text(_ID_OF_A_RESEND),
             unique=True,
-            postgresql_where=text("resend_of IS NULL"),
+            postgresql_nulls_not_distinct=True,
         ),
         Index(
             "deliveries_due",
