@@ -96,6 +96,8 @@ def test_the_exit_code_tells_how_a_job_ended(url):
     assert rows[1][6] == "provider_not_configured"
     detail = perdure("deliveries", "get", rows[1][0], url=url)
     assert "a***@b***.co" in detail.stdout
+    again = perdure("deliveries", "resend", rows[1][0], "--json", url=url)
+    assert json.loads(again.stdout)["resend_of"] == rows[1][0]
 
 
 def test_workers_are_listed(url):

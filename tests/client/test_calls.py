@@ -28,6 +28,7 @@ JOB = "01980000-0000-7000-8000-000000000000"
             Call("GET", "/v1/deliveries", {"status": ["SENT"], "limit": 2}),
         ),
         (calls.get_delivery(JOB), Call("GET", f"/v1/deliveries/{JOB}")),
+        (calls.resend_delivery(JOB), Call("POST", f"/v1/deliveries/{JOB}/resend")),
         (calls.upload_file("a b.csv"), Call("POST", "/v1/files", {"name": "a b.csv"})),
         (calls.download_file(JOB), Call("GET", f"/v1/files/{JOB}")),
         (calls.delete_file(JOB), Call("DELETE", f"/v1/files/{JOB}")),

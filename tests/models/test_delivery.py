@@ -96,3 +96,19 @@ def test_overdue_says_why():
 def test_a_skip_is_no_try():
     after = claimed().skip(SkipReason.PROVIDER_NOT_CONFIGURED, NOW)
     assert (after.status, after.reason, after.attempts) == (DeliveryStatus.SKIPPED, "provider_not_configured", 0)
+
+
+def test_a_resend_starts_anew_and_names_the_first_of_its_chain():
+    told = claimed(3, fence=5).fail(FailureReason.EXHAUSTED, NOW)
+    later = NOW + timedelta(days=9)
+    again = told.resend(UUID(int=3), later)
+    assert again == replace(
+        claimed(0),
+        delivery_id=UUID(int=3),
+        status=DeliveryStatus.PENDING,
+        created_at=later,
+        next_attempt_at=later,
+        resend_of=told.delivery_id,
+    )
+    assert again.resend(UUID(int=4), later).resend_of == told.delivery_id
+    assert (told.is_final, again.is_final) == (True, False)

@@ -114,6 +114,18 @@ async def test_a_new_run_is_told_anew(platform, stand_in):
     assert len(stand_in.received) == 2
 
 
+async def test_a_resend_tells_the_same_once_more(platform, stand_in):
+    async with working(platform, ok) as bench:
+        job = await bench.run("test.ok", **TOLD)
+        first = await settled(bench, job.job_id)
+        sent = asyncio.create_task(bench.platform.signals.wait_for(NotificationSettled))
+        await asyncio.sleep(0)
+        again = await bench.platform.commands.resend(first.delivery_id)
+        assert (await asyncio.wait_for(sent, 10)).delivery_id == again.delivery_id
+    one, other = (request.mail for request in stand_in.received)
+    assert (one["to"], one["subject"]) == (other["to"], other["subject"])
+
+
 async def test_a_provider_that_fails_for_a_while_is_tried_again(platform, stand_in):
     stand_in.script("server_error", "server_error", "ok")
     async with working(platform, ok) as bench:

@@ -11,6 +11,8 @@ from perdure.cli.server import AsJson, Url, connect
 
 app = typer.Typer(help="The audit of notifications.", no_args_is_help=True)
 
+DeliveryId = Annotated[str, typer.Argument(help="The delivery's id.")]
+
 
 @app.command("list")
 def list_(
@@ -60,12 +62,7 @@ def list_(
 
 
 @app.command()
-def get(
-    *,
-    delivery_id: Annotated[str, typer.Argument(help="The delivery's id.")],
-    url: Url = None,
-    as_json: AsJson = False,
-) -> None:
+def get(*, delivery_id: DeliveryId, url: Url = None, as_json: AsJson = False) -> None:
     """Shows a delivery with every try."""
     from perdure.client import calls
 
@@ -82,3 +79,16 @@ def get(
         print_line(
             f"try {one['number']}  {moment(one['started_at'])}  {one['duration_ms']} ms  {one['verdict']}  {answer}"
         )
+
+
+@app.command()
+def resend(*, delivery_id: DeliveryId, url: Url = None, as_json: AsJson = False) -> None:
+    """Sends a finished delivery again, as a further one; prints the new one's id."""
+    from perdure.client import calls
+
+    with connect(url) as client:
+        again = client.call(calls.resend_delivery(delivery_id))
+    if as_json:
+        print_json(again)
+    else:
+        print_line(f"{again['delivery_id']}  ", again["status"])

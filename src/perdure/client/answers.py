@@ -85,6 +85,7 @@ class Delivery(TypedDict):
     provider_message_id: str | None
     created_at: str
     finished_at: str | None
+    resend_of: str | None
 
 
 class Try(TypedDict):

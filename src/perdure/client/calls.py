@@ -90,6 +90,10 @@ def get_delivery(delivery_id: Id) -> Call[DeliveryDetail]:
     return Call("GET", f"/v1/deliveries/{_segment(delivery_id)}")
 
 
+def resend_delivery(delivery_id: Id) -> Call[Delivery]:
+    return Call("POST", f"/v1/deliveries/{_segment(delivery_id)}/resend")
+
+
 def upload_file(name: str) -> Call[StoredFile]:
     """Its body is the file, which ``upload`` of the clients streams."""
     return Call("POST", "/v1/files", {"name": name})

@@ -1,4 +1,4 @@
-"""What can be asked of the platform: submit, cancel, retry. One command, one transaction.
+"""What can be asked of the platform: submit, cancel, retry, resend. One command, one transaction.
 
 Routes, the command line and (later) the dashboard all come through here.
 """
@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from uuid_utils.compat import uuid7
+
 from perdure.core.job_factory import JobFactory
 from perdure.core.recording import Recorder
 from perdure.db.session import Database
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.errors import Conflict, NotFound
+from perdure.models.delivery import Delivery
 from perdure.models.file import FileRole, possible_file_ids
 from perdure.models.job import Job
 from perdure.models.lifecycle import JobStatus
+from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.repositories.file_repository import FileRepository
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.job_type_queries import JobTypeQueries
@@ -79,6 +83,28 @@ class Commands:
             recorded = await self._recorder.record(connection, [job.restart(now)], now)
         self._recorder.announce(recorded)
         return recorded.held[0].job
+
+    async def resend(self, delivery_id: UUID) -> Delivery:
+        """Tells once more what a finished delivery told. Asked twice at once, it tells twice."""
+        now = self._database.clock.now()
+        async with self._database.transaction() as connection:
+            deliveries = DeliveryRepository(connection)
+            told = await deliveries.hold(delivery_id)
+            if told is None:
+                raise NotFound("There is no delivery with this id.")
+            if not told.is_final:
+                raise Conflict(
+                    f"The delivery is {told.status} and goes on by itself; only a finished one is sent again."
+                )
+            if told.recipient is None:
+                raise Conflict(
+                    f"The delivery was skipped ({told.reason}) and has no recipient, so there is nobody to send it to. "
+                    "Submit a job whose `context` and `notifications` name one."
+                )
+            again = told.resend(uuid7(), now)
+            await deliveries.add([again])
+        self._wakeup.ring(Topic.DELIVERIES)
+        return again
 
 
 def _found(job: Job | None) -> Job:

@@ -132,6 +132,26 @@ class Delivery:
     finished_at: datetime | None = None
     resend_of: UUID | None = None
 
+    @property
+    def is_final(self) -> bool:
+        return self.finished_at is not None
+
+    def resend(self, delivery_id: UUID, now: datetime) -> Delivery:
+        """A further delivery that tells the same once more, from its first try; it names the first of its chain."""
+        return replace(
+            self,
+            delivery_id=delivery_id,
+            status=DeliveryStatus.PENDING,
+            reason=None,
+            attempts=0,
+            fence=0,
+            provider_message_id=None,
+            created_at=now,
+            next_attempt_at=now,
+            finished_at=None,
+            resend_of=self.resend_of or self.delivery_id,
+        )
+
     def conclude(self, attempt: Attempt, now: datetime, policy: DeliveryPolicy) -> Delivery:
         """What a finished try (already counted in ``attempts``) makes of the delivery."""
         match attempt.verdict:

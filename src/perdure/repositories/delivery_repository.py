@@ -22,6 +22,13 @@ _DELIVERY = column_list(DELIVERY_COLUMNS, "delivery")
 # One row per job run, event, channel and recipient, whoever writes it and however often.
 _ADD = text(insert("perdure.deliveries", DELIVERY_COLUMNS, "ON CONFLICT DO NOTHING"))
 
+# A delivery whose job is held in place: retention, which locks a job before it looks at its deliveries, can remove
+# neither until the caller has committed.
+_HOLD = text(f"""
+    SELECT {_DELIVERY} FROM perdure.deliveries AS delivery JOIN perdure.jobs AS job USING (job_id)
+    WHERE delivery.delivery_id = :delivery_id FOR KEY SHARE OF job
+""").columns(*DELIVERY_COLUMNS)
+
 # Takes due deliveries, and those whose sender's lease ended without a word. The lease is ``next_attempt_at``:
 # a try is bounded by its deadline, so the lease needs no renewal.
 _CLAIM_DUE = text(f"""
@@ -92,6 +99,11 @@ class DeliveryRepository:
     async def add(self, deliveries: Sequence[Delivery]) -> None:
         if deliveries:
             await self._connection.execute(_ADD, delivery_arrays(deliveries))
+
+    async def hold(self, delivery_id: UUID) -> Delivery | None:
+        """The delivery, sure to outlive the transaction with its job; None when there is none."""
+        row = (await self._connection.execute(_HOLD, {"delivery_id": delivery_id})).mappings().one_or_none()
+        return None if row is None else delivery_from_row(row)
 
     async def claim_due(self, limit: int, lease_seconds: float) -> list[ClaimedDelivery]:
         """Takes up to ``limit`` due deliveries for ``lease_seconds``; each is SENDING, its fence raised."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from perdure.errors import NotFound
@@ -13,7 +13,7 @@ from perdure.models.api_key import Scope
 from perdure.models.delivery import DeliveryStatus
 from perdure.repositories.delivery_queries import DeliveryQueries
 from perdure.routes.authentication import needs
-from perdure.routes.dependencies import Reading, read_cursor, write_cursor
+from perdure.routes.dependencies import CommandsPart, Reading, read_cursor, write_cursor
 from perdure.routes.problems import responses
 from perdure.schemas.base import Request
 from perdure.schemas.delivery import DeliveryAnswer, DeliveryDetail, DeliveryList, TryAnswer
@@ -53,3 +53,17 @@ async def get(delivery_id: UUID, connection: Reading) -> DeliveryDetail:
         raise NotFound("There is no delivery with this id.")
     tries = [TryAnswer.model_validate(dict(row)) for row in await queries.tries(delivery_id)]
     return DeliveryDetail(**DeliveryAnswer.model_validate(delivery).model_dump(), tries=tries)
+
+
+@router.post(
+    "/{delivery_id}/resend",
+    dependencies=[needs(Scope.OPERATE)],
+    status_code=201,
+    summary="Send a finished delivery again",
+    responses=responses(404, 409, 422, 503),
+)
+async def resend(delivery_id: UUID, commands: CommandsPart, response: Response) -> DeliveryAnswer:
+    """A further delivery of the same content to the same recipient; `resend_of` names the first of its chain."""
+    again = await commands.resend(delivery_id)
+    response.headers["Location"] = f"/v1/deliveries/{again.delivery_id}"
+    return DeliveryAnswer.model_validate(again)
