@@ -21,7 +21,7 @@ from perdure.db.base import SCHEMA
 from perdure.db.session import Database
 from perdure.errors import SchemaOutdated, SchemaTooNew
 
-CODE_VERSION = 3
+CODE_VERSION = 4
 """Compared with the schema's ``minimum_code_version``; raised with every migration."""
 
 _ADVISORY_LOCK = 0x70657264757265  # "perdure": one process migrates at a time
