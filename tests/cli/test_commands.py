@@ -88,6 +88,8 @@ def test_the_exit_code_tells_how_a_job_ended(url):
     )
     assert slow.returncode == 5
     later = perdure("jobs", "submit", "demo.sleep", "--delay", "60", url=url).stdout.split()[0]
+    explained = perdure("jobs", "explain", later, url=url)
+    assert explained.stdout.startswith("SCHEDULED  It is scheduled for ")
     assert perdure("jobs", "cancel", later, url=url).returncode == 0
     assert perdure("jobs", "watch", later, url=url).returncode == 4
     rows = [line.split("\t") for line in perdure("deliveries", "list", "--job", job_id, url=url).stdout.splitlines()]

@@ -6,7 +6,7 @@ import pytest
 
 from perdure.client import answers
 from perdure.routes import inbox
-from perdure.schemas import delivery, file, job, job_type, worker
+from perdure.schemas import delivery, explanation, file, job, job_type, worker
 
 PAIRS = [
     (answers.Job, job.JobAnswer),
@@ -17,6 +17,8 @@ PAIRS = [
     (answers.Worker, worker.WorkerAnswer),
     (answers.DeliveryDetail, delivery.DeliveryDetail),
     (answers.Try, delivery.TryAnswer),
+    (answers.Explanation, explanation.ExplanationAnswer),
+    (answers.Reason, explanation.ReasonAnswer),
     (answers.StoredFile, file.FileAnswer),
     (answers.JobFile, file.JobFileAnswer),
     (answers.JobType, job_type.JobTypeAnswer),

@@ -254,6 +254,7 @@ async def test_a_finished_job_is_retried_as_a_new_run(http):
         ("GET", ""),
         ("GET", "/events"),
         ("GET", "/deliveries"),
+        ("GET", "/explain"),
         ("GET", "/wait"),
         ("POST", "/cancel"),
         ("POST", "/retry"),

@@ -174,6 +174,21 @@ def files(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def explain(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
+    """Says why a job stands where it stands."""
+    from perdure.client import calls
+
+    with connect(url) as client:
+        explanation = client.call(calls.explain_job(job_id))
+    if as_json:
+        print_json(explanation)
+        return
+    print_line("", explanation["status"], f"  {explanation['summary']}")
+    for reason in explanation["reasons"][1:]:
+        print_line(f"  {reason['message']}")
+
+
+@app.command()
 def watch(*, job_id: JobId, timeout: TimeLimit = None, url: Url = None, as_json: AsJson = False) -> None:
     """Follows a job until it is final; the exit code tells how it ended."""
     from perdure.client import calls

@@ -68,6 +68,23 @@ class Event(TypedDict):
     data: dict[str, Any]
 
 
+class Reason(TypedDict):
+    """Why a job stands where it stands: a stable code, a sentence, and the values in it."""
+
+    code: str
+    message: str
+    data: dict[str, Any]
+
+
+class Explanation(TypedDict):
+    """The reasons, the decisive one first; ``summary`` is its sentence."""
+
+    job_id: str
+    status: str
+    summary: str
+    reasons: list[Reason]
+
+
 class Delivery(TypedDict):
     """One telling of one recipient (masked) about one event of a job."""
 

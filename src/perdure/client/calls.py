@@ -15,6 +15,7 @@ from perdure.client.answers import (
     Delivery,
     DeliveryDetail,
     Event,
+    Explanation,
     Health,
     Job,
     JobFile,
@@ -66,6 +67,10 @@ def job_deliveries(job_id: Id) -> Call[Page[Delivery]]:
 
 def job_files(job_id: Id) -> Call[Page[JobFile]]:
     return Call("GET", f"/v1/jobs/{_segment(job_id)}/files")
+
+
+def explain_job(job_id: Id) -> Call[Explanation]:
+    return Call("GET", f"/v1/jobs/{_segment(job_id)}/explain")
 
 
 def wait_for_job(job_id: Id, timeout_seconds: float) -> Call[Job]:

@@ -8,11 +8,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import Field
 
+from perdure.core.explanation import explain
 from perdure.errors import FieldProblem, NotFound, ValidationFailed
 from perdure.models.api_key import Scope
 from perdure.models.job import Job
 from perdure.models.lifecycle import JobStatus
 from perdure.repositories.delivery_queries import DeliveryQueries
+from perdure.repositories.explanation_queries import ExplanationQueries
 from perdure.repositories.file_repository import FileRepository
 from perdure.repositories.job_queries import JobFilter, JobQueries
 from perdure.routes.authentication import needs
@@ -29,6 +31,7 @@ from perdure.routes.dependencies import (
 from perdure.routes.problems import responses
 from perdure.schemas.base import Moment, Request
 from perdure.schemas.delivery import DeliveryAnswer, DeliveryList
+from perdure.schemas.explanation import ExplanationAnswer
 from perdure.schemas.file import FileAnswer, JobFileAnswer, JobFileList
 from perdure.schemas.job import EventAnswer, EventList, JobAnswer, JobCreate, JobList, JobSummary, Name
 
@@ -133,6 +136,19 @@ async def files(job_id: UUID, connection: Reading) -> JobFileList:
     return JobFileList(
         items=[JobFileAnswer(**FileAnswer.model_validate(file).model_dump(), role=role) for file, role in found]
     )
+
+
+@router.get(
+    "/{job_id}/explain",
+    dependencies=[needs(Scope.READ)],
+    summary="Why a job stands where it stands",
+    responses=responses(404, 422, 503),
+)
+async def explain_job(job_id: UUID, connection: Reading, database: DatabasePart) -> ExplanationAnswer:
+    """What it waits for, who runs it, or how it ended and who was told: as known now, the decisive reason first."""
+    job = await _found(connection, job_id)
+    around = await ExplanationQueries(connection).around(job)
+    return ExplanationAnswer.model_validate(explain(job, around, database.clock.now()))
 
 
 @router.get(
