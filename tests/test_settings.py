@@ -49,9 +49,15 @@ def test_both_names_of_the_database_url_are_read(name: str):
     assert settings.database_url is not None
 
 
-@pytest.mark.parametrize("name", ["MAILTRAP_API_KEY", "MAILTRAP_API_HOST", "PERDURE_DATABASE_URL"])
+@pytest.mark.parametrize("name", ["MAILTRAP_API_KEY", "MAIL_FROM_EMAIL", "PERDURE_PORT", "MAILTRAP_API_KEY_FILE"])
 def test_an_empty_variable_counts_as_unset(name: str):
     assert Settings.read(environment={name: ""}) == Settings.read(environment={})
+
+
+def test_an_empty_variable_does_not_hide_its_file(tmp_path: Path):
+    (tmp_path / "key").write_text("s3cret")
+    settings = Settings.read(environment={"MAILTRAP_API_KEY": "", "MAILTRAP_API_KEY_FILE": str(tmp_path / "key")})
+    assert settings.mailtrap_api_key is not None
 
 
 def test_a_wrong_value_is_named_by_its_variable_and_not_shown():

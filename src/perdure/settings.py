@@ -138,9 +138,9 @@ def variables(field: str) -> tuple[str, ...]:
 
 
 def _environment(environment: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
-    """The variables that are set, the environment before ``.env``, files of secrets read."""
+    """The variables that are set, the environment before ``.env``, files of secrets read; empty is unset."""
     dotenv = {name: value for name, value in dotenv_values(".env").items() if value is not None}
-    merged = dotenv | dict(environment)
+    merged = {name: value for name, value in (dotenv | dict(environment)).items() if value.strip()}
     found = {name: value for name, value in merged.items() if name in known}
     for name, path in merged.items():
         variable = name.removesuffix("_FILE")
