@@ -12,6 +12,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE / ".environments"
+NEWER_VERSIONS = 4
+"""How many minor versions of Python are looked for."""
 
 
 class Unavailable(Exception):
@@ -28,6 +30,8 @@ class Peer:
     outcome: str
     mode: str
     variants: tuple[str, ...] = ()
+    python: str = "3.11"
+    """The oldest Python that it runs on."""
 
 
 def peers(mode: str) -> list[Peer]:
@@ -41,6 +45,7 @@ def peers(mode: str) -> list[Peer]:
             outcome=one["outcome"],
             mode=one["mode"],
             variants=tuple(one.get("variants", ())),
+            python=one.get("python", "3.11"),
         )
         for name, one in listed.items()
     ]
@@ -52,20 +57,57 @@ def environment_of(peer: Peer) -> Path:
     folder = ENVIRONMENTS / peer.name
     stamp, wanted = folder / "requirements.txt", "\n".join(peer.requirements)
     python = folder / "bin" / "python"
-    if not stamp.exists() or stamp.read_text() != wanted:
+    if not python.exists() or not stamp.exists() or stamp.read_text() != wanted:
         shutil.rmtree(folder, ignore_errors=True)
-        _run(sys.executable, "-m", "venv", str(folder))
-        _run(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *peer.requirements)
+        _make(folder, python, peer)
         stamp.write_text(wanted)
     return python
+
+
+def _make(folder: Path, python: Path, peer: Peer) -> None:
+    interpreter = _interpreter(peer.python)
+    own_uv = Path(sys.executable).with_name("uv")
+    uv = str(own_uv) if own_uv.exists() else shutil.which("uv")
+    if uv is not None:
+        _run(uv, "venv", "--quiet", "--python", interpreter, str(folder))
+        _run(uv, "pip", "install", "--quiet", "--python", str(python), *peer.requirements)
+    else:
+        _run(interpreter, "-m", "venv", str(folder))
+        _run(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *peer.requirements)
+
+
+def _interpreter(oldest: str) -> str:
+    """Ours, or the oldest other one that is new enough. Asked where it lies, since what is found may be a shim."""
+    major, minor = map(int, oldest.split("."))
+    if sys.version_info >= (major, minor):
+        return sys.executable
+    for version in range(minor, minor + NEWER_VERSIONS):
+        name = f"{major}.{version}"
+        found = shutil.which(f"python{name}")
+        if found is None:
+            continue
+        told = subprocess.run(
+            (found, "-c", "import sys; print(sys.executable)"),
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"PYENV_VERSION": name},  # a shim of pyenv starts only what is named
+        )
+        if told.returncode == 0:
+            return told.stdout.strip()
+    raise Unavailable(f"it needs Python {oldest} or newer, and there is none")
 
 
 def redis_server() -> Path:
     """The server's program; installed from the distribution's package where that is allowed. Raises ``Unavailable``."""
     found = shutil.which("redis-server")
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        no_service = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-        _run("apt-get", "install", "--yes", "--quiet", "redis-server", environment=no_service)
+        _run("apt-get", "update", "--quiet")
+        _run(
+            "apt-get", "install", "--yes", "--quiet", "redis-server", environment={"DEBIAN_FRONTEND": "noninteractive"}
+        )
+        if Path("/run/systemd/system").exists():
+            _run("systemctl", "disable", "--now", "--quiet", "redis-server")  # we start our own, for the run alone
         found = shutil.which("redis-server")
     if found is None:
         raise Unavailable("there is no redis-server; install it from your distribution")
@@ -73,7 +115,8 @@ def redis_server() -> Path:
 
 
 def _run(*command: str, environment: dict[str, str] | None = None) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    variables = os.environ | (environment or {})
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
     if done.returncode != 0:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
         raise Unavailable(f"`{command[0]} … {command[-1]}` failed: {''.join(last)[:200]}")

@@ -86,9 +86,7 @@ class System:
         return f"{self.name}: workers ended with {ended}; see {self.directory / self.script}.log" if ended else None
 
     def _command(self, command: str, *numbers: int) -> list[str]:
-        if (ROOT / "benchmarks" / "systems" / f"{self.script}.py").exists() and self.script in ("perdure", "limit"):
-            return [str(self.python), "-m", f"benchmarks.systems.{self.script}", command, *map(str, numbers)]
-        return [str(self.python), f"benchmarks/systems/{self.script}.py", command, *map(str, numbers)]
+        return [str(self.python), "-m", f"benchmarks.systems.{self.script}", command, *map(str, numbers)]
 
     def _environment(self, slot: int, latencies: Path | None = None) -> dict[str, str]:
         ours = {

@@ -41,7 +41,10 @@ async def _create(server_url: str, name: str) -> None:
 
 @contextmanager
 def redis(directory: Path) -> Iterator[str]:
-    """A Redis with its own defaults: snapshots from time to time, no append-only file."""
+    """A Redis with the defaults of its package, so of what was written last nothing outlives a crash.
+
+    They are: a snapshot after 60 seconds in which 10,000 keys changed (300 and 100, 3,600 and 1), no append-only file.
+    """
     directory.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

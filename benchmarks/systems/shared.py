@@ -7,13 +7,15 @@ worker process: ``BENCH_SLOT``), ``BENCH_LATENCIES`` (where the handler notes ho
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
 import mmap
 import os
 import struct
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,12 @@ class Slot:
             self._latencies.write(f"{time.monotonic_ns() - payload['sent_ns']}\n")
 
 
+def batches(count: int, batch: int) -> Iterator[list[dict[str, int]]]:
+    """The payloads of ``count`` jobs, ``batch`` at a time."""
+    for first in range(0, count, batch):
+        yield [{"n": number} for number in range(first, min(first + batch, count))]
+
+
 def say(**values: Any) -> None:
     """One line of JSON for the controller."""
     sys.stdout.write(json.dumps(values) + "\n")
@@ -51,6 +59,12 @@ def say(**values: Any) -> None:
 
 
 def run(commands: Mapping[str, Callable[..., None]]) -> None:
-    """Runs ``COMMAND NUMBER…`` of the command line."""
+    """Runs ``COMMAND NUMBER…`` of the command line; a coroutine function in an event loop."""
     name, *numbers = sys.argv[1:]
-    commands[name](*map(int, numbers))
+    done = commands[name](*map(int, numbers))
+    if inspect.isawaitable(done):
+        asyncio.run(_finished(done))
+
+
+async def _finished(done: Awaitable[None]) -> None:
+    await done

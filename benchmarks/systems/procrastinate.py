@@ -1,0 +1,63 @@
+"""procrastinate: an asynchronous task, several at a time in each worker, its pool of psycopg connections."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from procrastinate import App, PsycopgConnector
+
+from benchmarks.systems import shared
+
+CONCURRENCY = 10
+
+app = App(connector=PsycopgConnector(conninfo=shared.URL, max_size=CONCURRENCY + 2))
+_slot: shared.Slot
+
+
+@app.task(name="noop")
+async def noop(**payload: Any) -> None:
+    _slot.handled(payload)
+
+
+async def prepare() -> None:
+    async with app.open_async():
+        if not await app.check_connection_async():
+            await app.schema_manager.apply_schema_async()
+        await app.connector.execute_query_async("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
+    shared.say()
+
+
+async def fill(count: int, batch: int) -> None:
+    async with app.open_async():
+        started = time.perf_counter()
+        for payloads in shared.batches(count, batch):
+            await noop.batch_defer_async(*payloads)
+        shared.say(submitted=count, seconds=time.perf_counter() - started)
+
+
+async def work() -> None:
+    global _slot  # noqa: PLW0603 (tasks take nothing but their payload)
+    _slot = shared.Slot()
+    async with app.open_async():
+        shared.say(ready=True)
+        await app.run_worker_async(concurrency=CONCURRENCY)
+
+
+async def left() -> None:
+    async with app.open_async():
+        waiting = "SELECT count(*) AS waiting FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
+        shared.say(left=(await app.connector.execute_query_one_async(waiting))["waiting"])
+
+
+async def ping(count: int, pause_ms: int) -> None:
+    async with app.open_async():
+        for _ in range(count):
+            await noop.defer_async(sent_ns=time.monotonic_ns())
+            await asyncio.sleep(pause_ms / 1000)
+    shared.say(submitted=count)
+
+
+if __name__ == "__main__":
+    shared.run({"prepare": prepare, "fill": fill, "work": work, "left": left, "ping": ping})
