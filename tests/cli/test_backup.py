@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -41,6 +42,7 @@ def test_what_was_waiting_and_what_was_running_goes_on_in_another_place(installa
     assert restored.returncode == 0, restored.stderr
     assert json.loads(restored.stdout) == {"jobs": 2, "applied": []}
     assert "--force" in perdure("second", "restore", "perdure.dump").stderr, "now there is something to lose"
+    shutil.copytree(tmp_path / "first" / "files", tmp_path / "second" / "files")
     second = installation.start("dev", "--port", "0", **place("second"))
     with Client(second.ready["url"]) as client:
         assert client.call(calls.wait_for_job(waiting, 30))["status"] == "SUCCEEDED"

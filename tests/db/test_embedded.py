@@ -375,7 +375,7 @@ if os.geteuid() == 0:
         (tmp_path / installed.name).symlink_to(installed)
         (tmp_path / f"{installed.name}.libs").symlink_to(f"{installed}.libs")
         unreachable = tmp_path / installed.name / embedded.bundled_programs().relative_to(installed)
-        monkeypatch.setattr(embedded, "_programs", lambda: unreachable)
+        monkeypatch.setattr(embedded, "bundled_programs", lambda: unreachable)
         with strict_umask(), EmbeddedPostgres(tmp_path / "data") as url:
             assert ask(url.asyncpg, "SELECT 1") == 1
             assert list((open_folder / "lib").glob("perdure/programs-*")), "the programs were copied"

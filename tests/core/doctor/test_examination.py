@@ -4,7 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -22,10 +22,11 @@ from perdure.db.url import DatabaseUrl
 from perdure.errors import ConfigurationError
 from perdure.models.api_key import Scope
 from perdure.models.finding import Finding, Level
+from perdure.repositories.file_repository import FileRepository
 from perdure.storage.filesystem import FilesystemStore
 
 NAMES = [check.__name__ for check in examination.CHECKS]
-OF_SCHEMA = {"connections", "api_keys", "workers", "ready_jobs", "deliveries"}
+OF_SCHEMA = {"connections", "api_keys", "workers", "ready_jobs", "deliveries", "shared_files"}
 
 ADD_DELIVERY = text("""
     INSERT INTO perdure.deliveries
@@ -228,6 +229,18 @@ async def test_deliveries_that_nobody_sends_and_those_that_could_not_be_are_coun
     finding = await found(installation, "deliveries")
     assert finding.level is Level.WARN
     assert [part[:9] for part in finding.found.split("; ")] == ["1 overdue", "1 of the ", "1 of the "]
+
+
+async def test_a_folder_that_is_not_the_platforms_store_is_told(installation, any_database):
+    store_id = uuid4()
+    async with any_database.transaction() as connection:
+        await FileRepository(connection).make_store(store_id)
+    installation.files.mark(uuid4())
+    finding = dict(await examine(installation))["shared_files"]
+    assert finding.level is Level.FAIL
+    assert str(store_id) in finding.found
+    installation.files.mark(store_id)
+    assert (await found(installation, "shared_files")).level is Level.OK
 
 
 async def test_a_database_that_cannot_be_reached_hides_nothing_else(installation):

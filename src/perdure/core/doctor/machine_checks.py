@@ -42,7 +42,6 @@ async def disk(installation: Installation) -> Finding:
 async def file_store(installation: Installation) -> Finding:
     """A file can be written to the file store."""
     await installation.files.check()
-    # Here belongs: it is the store of this platform, and not a folder that only looks like it.
     return Finding(Level.OK, "a file can be written")
 
 

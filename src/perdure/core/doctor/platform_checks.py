@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,8 +11,10 @@ from perdure.core.doctor.installation import DatabaseCheck, Installation
 from perdure.core.doctor.server_checks import connections
 from perdure.db import migrate
 from perdure.db.session import Database
+from perdure.errors import FileStoreElsewhere
 from perdure.models.finding import Finding, Level
 from perdure.repositories.doctor_queries import DoctorQueries
+from perdure.repositories.file_repository import FileRepository
 
 OVERDUE_AFTER = timedelta(minutes=1)
 LOOKS_BACK = timedelta(days=1)
@@ -90,4 +93,15 @@ async def deliveries(_installation: Installation, database: Database) -> Finding
     )
 
 
-CHECKS: tuple[DatabaseCheck, ...] = (connections, api_keys, workers, ready_jobs, deliveries)
+async def shared_files(installation: Installation, database: Database) -> Finding:
+    """The folder `files` is the platform's file store, and no other that only looks like it."""
+    async with database.snapshot() as connection:
+        store_id = await FileRepository(connection).store_id()
+    if store_id is None:
+        return Finding(Level.OK, "there is no store yet; the first server makes its folder one")
+    if await asyncio.to_thread(installation.files.identity) != store_id:
+        raise FileStoreElsewhere(store_id)
+    return Finding(Level.OK, "this folder is the platform's store")
+
+
+CHECKS: tuple[DatabaseCheck, ...] = (connections, api_keys, workers, ready_jobs, deliveries, shared_files)
