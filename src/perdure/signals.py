@@ -107,14 +107,14 @@ class LeaseLost(Signal):
 
 @dataclass(frozen=True, slots=True)
 class FileStoreMissed(Signal):
-    """The worker's folder is not the platform's file store: jobs that name files are left to others."""
+    """The process's folder is not the platform's file store: what needs files is left to others."""
 
     store_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
 class FileStoreSeen(Signal):
-    """The file store that the worker missed is there."""
+    """The file store that the process missed is there."""
 
     store_id: UUID
 

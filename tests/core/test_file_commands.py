@@ -107,6 +107,19 @@ async def test_only_who_sees_the_store_forgets_what_is_to_be_removed(database, t
     assert bytes_in(files) == set()
 
 
+async def test_bytes_that_cannot_be_removed_hold_up_no_others(database, tmp_path):
+    files = commands(database, tmp_path)
+    stuck, loose = await upload(files, b"a"), await upload(files, b"b")
+    path = files.store.path(stuck.file_id)
+    path.unlink()
+    path.mkdir()  # a folder is not unlinked
+    for file in (stuck, loose):
+        await files.delete(file.file_id)
+    assert await files.sweep() == 1
+    path.rmdir()
+    assert await files.sweep() == 1
+
+
 async def test_two_sweepers_share_the_work(database, tmp_path):
     files = commands(database, tmp_path)
     await files.establish()

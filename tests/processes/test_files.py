@@ -75,7 +75,7 @@ def test_a_worker_on_another_machine_takes_files_once_it_shares_the_folder(insta
         job = client.submit("test.copy", {"file": stored["file_id"]})
         other = client.submit("demo.sleep", {"seconds": 0})
         assert client.wait(other["job_id"], 20)["status"] == "SUCCEEDED", "any other job runs there"
-        until(lambda: "worker.file_store_missed" in worker.log.read_text())
+        until(lambda: "file_store.missed" in worker.log.read_text())
         [listed] = client.call(calls.workers())["items"]
         assert (client.get(job["job_id"])["status"], listed["sees_files"]) == ("QUEUED", False)
         (tmp_path / "elsewhere").mkdir(exist_ok=True)
@@ -84,7 +84,7 @@ def test_a_worker_on_another_machine_takes_files_once_it_shares_the_folder(insta
         assert ended["status"] == "SUCCEEDED"
         client.download(ended["result"], tmp_path / "copy.txt")
     assert (tmp_path / "copy.txt").read_text() == "content"
-    assert worker.log.read_text().count("worker.file_store_missed") == 1
+    assert worker.log.read_text().count("file_store.missed") == 1
 
 
 def test_a_server_on_another_machine_says_which_folder_it_lacks(installation, tmp_path):
@@ -101,3 +101,4 @@ def test_a_server_on_another_machine_says_which_folder_it_lacks(installation, tm
                 call()
             assert refusal.value.status == 503
     assert bytes_in(tmp_path / "elsewhere") == set()
+    until(lambda: "file_store.missed" in second.log.read_text())

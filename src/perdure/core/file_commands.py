@@ -123,17 +123,21 @@ class FileCommands:
     async def sweep(self) -> int:
         """Removes bytes whose time is up, of at most ``SWEEP_BATCH`` files, and returns of how many.
 
-        ``FileStoreElsewhere`` where the folder is not the store: what is not seen must not be forgotten.
+        ``FileStoreElsewhere`` where the folder is not the store: what is not seen must not be forgotten. What cannot
+        be removed is tried again at the next sweep.
         """
+        removed: list[UUID] = []
         async with self._database.transaction() as connection:
             files = FileRepository(connection)
             due = await files.lock_due(SWEEP_BATCH)
             if due:
                 await self._require(await files.store_id())
-                for file_id in due:
+            for file_id in due:
+                with suppress(Unavailable):
                     await self.store.delete(file_id)
-                await files.forget(due)
-        return len(due)
+                    removed.append(file_id)
+            await files.forget(removed)
+        return len(removed)
 
     async def _require(self, store_id: UUID | None) -> None:
         if store_id is None or await asyncio.to_thread(self.store.identity) != store_id:

@@ -44,7 +44,9 @@ class JobFactory:
     def __init__(self, providers: ProviderRegistry) -> None:
         self._providers = providers
 
-    def create(self, sent: JobCreate, job_type: PublishedType | None, now: datetime, files: AbstractSet[UUID]) -> Job:
+    def create(
+        self, sent: JobCreate, job_type: PublishedType | None, now: datetime, files: AbstractSet[UUID] = frozenset()
+    ) -> Job:
         """The job that ``sent`` declares; raises ``UnknownJobType``, or ``ValidationFailed`` with all that is wrong.
 
         ``files`` are those of the payload's strings that name stored files.

@@ -141,14 +141,14 @@ def _subscribe_processes(signals: Signals, log: Any) -> None:
 
     def files_missed(signal: FileStoreMissed) -> None:
         log.warning(
-            "worker.file_store_missed",
+            "file_store.missed",
             store_id=str(signal.store_id),
-            advice="jobs that name files are left to other workers; share the store's folder as `files` in the data "
-            "directory, or, if this is it, write its id into the file `store-id` in it",
+            advice="this process leaves all that needs files to others; share the store's folder as `files` in its "
+            "data directory or, if this is it, write the id into the file `store-id` in it",
         )
 
     def files_seen(signal: FileStoreSeen) -> None:
-        log.info("worker.file_store_seen", store_id=str(signal.store_id))
+        log.info("file_store.seen", store_id=str(signal.store_id))
 
     signals.subscribe(FileStoreMissed, files_missed)
     signals.subscribe(FileStoreSeen, files_seen)

@@ -67,25 +67,28 @@ class Completer:
             if recorded.refused:
                 again = await self._still_ours(connection, conclusions, recorded)
                 recorded += await self._recorder.record(connection, _transitions(again, now), now)
-            await self._keep_outputs(connection, conclusions, recorded)
+            dropped = await self._keep_outputs(connection, conclusions, recorded)
         self._recorder.announce(recorded)
-        if any(one.outputs for one in conclusions):
+        if dropped:
             self._wakeup.ring(Topic.FILE_REMOVALS)
 
     async def _keep_outputs(
         self, connection: AsyncConnection, conclusions: list[Conclusion], recorded: Recorded
-    ) -> None:
-        """Adds the files of the jobs that are SUCCEEDED hereby; the bytes of the others are removed."""
+    ) -> bool:
+        """Adds the files of the jobs that are SUCCEEDED hereby; whether there were others, whose bytes now may go."""
         saved = [(one.job.job_id, file) for one in conclusions for file in one.outputs]
         if not saved:
-            return
+            return False
         files = FileRepository(connection)
         succeeded = {one.job.job_id for one in recorded.held if one.job.status is JobStatus.SUCCEEDED}
         kept = [(job_id, file) for job_id, file in saved if job_id in succeeded]
+        dropped = [file.file_id for job_id, file in saved if job_id not in succeeded]
         if kept:
             await files.add([file for _, file in kept])
             await files.link([(job_id, file.file_id) for job_id, file in kept], FileRole.OUTPUT)
-        await files.hasten_removal([file.file_id for job_id, file in saved if job_id not in succeeded])
+        if dropped:
+            await files.hasten_removal(dropped)
+        return bool(dropped)
 
     async def _still_ours(
         self, connection: AsyncConnection, conclusions: list[Conclusion], recorded: Recorded

@@ -69,16 +69,17 @@ class Runtime:
     async def running(self) -> AsyncIterator[None]:
         """Everything runs inside the block; leaving it drains: first the worker, then what it left to be told."""
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self.wakeup.run()), *self._start_keepers(group)]
+            watcher = StoreWatcher(self.signals, self.files)
+            tasks = [group.create_task(self.wakeup.run()), *self._start_keepers(group, watcher)]
             try:
-                async with self._worker_running(group), self._notifier_running(group):
+                async with self._worker_running(group, watcher), self._notifier_running(group):
                     yield
             finally:
                 for task in tasks:
                     task.cancel()
 
-    def _start_keepers(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
-        loops: list[Loop] = [ClockReader(self.database, self.signals)]
+    def _start_keepers(self, group: asyncio.TaskGroup, watcher: StoreWatcher) -> list[asyncio.Task[None]]:
+        loops: list[Loop] = [ClockReader(self.database, self.signals), watcher]
         if self.run_promoter:
             loops.append(Promoter(self.database, self.signals, self.wakeup))
         if self.run_sweeper:
@@ -100,15 +101,14 @@ class Runtime:
             saving.cancel()
 
     @asynccontextmanager
-    async def _worker_running(self, group: asyncio.TaskGroup) -> AsyncIterator[None]:
+    async def _worker_running(self, group: asyncio.TaskGroup, watcher: StoreWatcher) -> AsyncIterator[None]:
         if self.worker is None:
             yield
             return
         options = self.worker
         completer = Completer(self.database, self.recorder, self.wakeup, self.signals)
         progress = ProgressWriter(self.database, self.signals)
-        watcher = StoreWatcher(self.signals, self.files)
-        await watcher.tick()
+        await watcher.tick()  # before the first claim
         worker = Worker(
             self.database,
             self.signals,
@@ -136,7 +136,7 @@ class Runtime:
         worker.lease = lease
         worker_id = await lease.register()
         self.signals.emit(WorkerStarted(worker_id, tuple(sorted(options.registry.job_types)), options.concurrency))
-        tasks = [group.create_task(part.run()) for part in (completer, progress, lease, watcher)]
+        tasks = [group.create_task(part.run()) for part in (completer, progress, lease)]
         group.create_task(worker.run())
         try:
             yield

@@ -1,7 +1,7 @@
-"""Looks, now and then, whether this worker's folder is the platform's file store.
+"""Looks, now and then, whether this process's folder is the platform's file store, and says so once if it is not.
 
-A worker that lacks the folder (not mounted, another data directory) runs every job but those that name files; it
-says so once, and takes these too as soon as the folder is there.
+A worker that lacks the folder (not mounted, another data directory) runs every job but those that name files, and
+takes these too as soon as the folder is there.
 """
 
 from __future__ import annotations
