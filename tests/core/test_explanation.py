@@ -60,7 +60,7 @@ def a_delivery(status: DeliveryStatus, recipient: str | None = "ada@example.com"
     )
 
 
-ABLE = Capacity(alive=3, serving_queue=2, able=2, slots=10, running=4)
+ABLE = Capacity(alive=3, serving_queue=2, knowing_type=2, able=2, slots=10, running=4)
 HOLDER = Holder(worker_id=UUID(int=2), hostname="host", process_id=7, lease_until=NOW + MINUTE, alive=True)
 LAPSED = Holder(worker_id=UUID(int=2), hostname="host", process_id=7, lease_until=NOW - MINUTE, alive=False)
 
@@ -72,10 +72,15 @@ CASES = [
     (a_job(JobStatus.QUEUED), Surroundings(), ["no_worker"]),
     (a_job(JobStatus.QUEUED), Surroundings(capacity=Capacity(alive=3)), ["no_worker_for_queue"]),
     (a_job(JobStatus.QUEUED), Surroundings(capacity=Capacity(alive=3, serving_queue=1)), ["no_worker_for_type"]),
+    (
+        a_job(JobStatus.QUEUED),
+        Surroundings(capacity=Capacity(alive=3, serving_queue=1, knowing_type=1)),
+        ["no_worker_for_files"],
+    ),
     (a_job(JobStatus.QUEUED), Surroundings(capacity=ABLE), ["ready", "position"]),
     (
         a_job(JobStatus.QUEUED),
-        Surroundings(capacity=Capacity(alive=1, serving_queue=1, able=1, slots=4, running=4)),
+        Surroundings(capacity=Capacity(alive=1, serving_queue=1, knowing_type=1, able=1, slots=4, running=4)),
         ["workers_busy", "position"],
     ),
     (a_job(JobStatus.RUNNING), Surroundings(holder=HOLDER), ["running"]),
@@ -125,7 +130,9 @@ def test_the_summary_is_the_decisive_sentence(job, around, said):
 
 
 def test_a_long_queue_is_counted_no_further_than_it_was_read():
-    around = Surroundings(capacity=Capacity(alive=1, serving_queue=1, able=1, slots=1, running=1, ahead=AHEAD_COUNTED))
+    around = Surroundings(
+        capacity=Capacity(alive=1, serving_queue=1, knowing_type=1, able=1, slots=1, running=1, ahead=AHEAD_COUNTED)
+    )
     position = explain(a_job(JobStatus.QUEUED), around, NOW).reasons[-1]
     assert "At least 1,000 ready jobs" in position.message
     assert position.data == {"ahead": 1_000, "at_least": True}
@@ -133,7 +140,14 @@ def test_a_long_queue_is_counted_no_further_than_it_was_read():
 
 counts = st.integers(0, 2_000)
 capacities = st.builds(
-    Capacity, alive=counts, serving_queue=counts, able=counts, slots=counts, running=counts, ahead=counts
+    Capacity,
+    alive=counts,
+    serving_queue=counts,
+    knowing_type=counts,
+    able=counts,
+    slots=counts,
+    running=counts,
+    ahead=counts,
 )
 errors = st.builds(JobError, reason=st.sampled_from(ErrorReason), type=st.just("E"), message=st.text(max_size=999))
 deliveries = st.builds(a_delivery, st.sampled_from(DeliveryStatus), st.none() | st.just("ada@example.com"))

@@ -27,10 +27,10 @@ class Bench:
     async def submit(self, **declared):
         return (await self.http.post("/v1/jobs", json={"job_type": "demo.sleep"} | declared)).json()["job_id"]
 
-    async def worker(self, queues=(), job_types=("demo.sleep",), concurrency=1, lease_seconds=60.0):
+    async def worker(self, queues=(), job_types=("demo.sleep",), concurrency=1, lease_seconds=60.0, sees_files=True):
         identity = WorkerIdentity(uuid4(), "host", 7, "0.1.0", queues, job_types, concurrency)
         async with self.platform.database.transaction() as connection:
-            await WorkerRepository(connection).register(identity, lease_seconds)
+            await WorkerRepository(connection).register(identity, lease_seconds, sees_files=sees_files)
         return identity.worker_id
 
     async def claim(self, worker_id):
@@ -70,6 +70,10 @@ async def test_a_ready_job_that_nobody_can_take_says_what_is_missing(bench):
     assert await bench.reasons(job_id) == {"no_worker_for_queue": {"queue": "default", "alive": 1}}
     await bench.worker(queues=("default",), job_types=("other",))
     assert (await bench.reasons(job_id))["no_worker_for_type"]["serving_queue"] == 1
+    await bench.worker(sees_files=False)
+    assert "ready" in await bench.reasons(job_id)
+    await bench.execute("UPDATE perdure.jobs SET names_files = true")
+    assert await bench.reasons(job_id) == {"no_worker_for_files": {"knowing_type": 1}}
 
 
 async def test_a_ready_job_knows_the_slots_and_its_place(bench):

@@ -62,13 +62,19 @@ def _until_claimed(job: Job, capacity: Capacity) -> list[Reason]:
             f"Start one that does: perdure worker --queues {job.queue}"
         )
         return [Reason(ReasonCode.NO_WORKER_FOR_QUEUE, message, {"queue": job.queue, "alive": capacity.alive})]
-    if capacity.able == 0:
+    if capacity.knowing_type == 0:
         message = (
             f"None of the live workers that serve the queue {job.queue} ({capacity.serving_queue}) knows the job type "
             f"{job.job_type}. Start one that does; PERDURE_PROCESSORS names the modules it imports."
         )
         data = {"job_type": job.job_type, "queue": job.queue, "serving_queue": capacity.serving_queue}
         return [Reason(ReasonCode.NO_WORKER_FOR_TYPE, message, data)]
+    if capacity.able == 0:
+        message = (
+            f"It names a file, and none of the live workers that know its type ({capacity.knowing_type}) sees the file "
+            "store. On their machine, perdure doctor says what to mend."
+        )
+        return [Reason(ReasonCode.NO_WORKER_FOR_FILES, message, {"knowing_type": capacity.knowing_type})]
     return [_slots(capacity), _position(capacity.ahead)]
 
 

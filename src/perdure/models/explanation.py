@@ -29,6 +29,7 @@ class ReasonCode(StrEnum):
     NO_WORKER = "no_worker"
     NO_WORKER_FOR_QUEUE = "no_worker_for_queue"
     NO_WORKER_FOR_TYPE = "no_worker_for_type"
+    NO_WORKER_FOR_FILES = "no_worker_for_files"
     WORKERS_BUSY = "workers_busy"
     READY = "ready"
     """A worker that can run it has a free slot."""
@@ -70,14 +71,16 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """How many live workers there are for a waiting job. ``able``: serve its queue and know its type.
+    """How many live workers there are for a waiting job: each count is of those among the ones before it.
 
+    ``able`` can run it: where it names files, they see the file store.
     ``slots`` and ``running`` are those of the able workers; ``ahead`` counts ready jobs of its queue up to
     ``AHEAD_COUNTED``.
     """
 
     alive: int = 0
     serving_queue: int = 0
+    knowing_type: int = 0
     able: int = 0
     slots: int = 0
     running: int = 0

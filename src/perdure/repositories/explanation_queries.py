@@ -15,15 +15,17 @@ _CAPACITY = text("""
     WITH worker AS (
         SELECT concurrency,
                queues = '{}' OR :queue = ANY (queues) AS serves,
-               (queues = '{}' OR :queue = ANY (queues)) AND :job_type = ANY (job_types) AS able,
+               :job_type = ANY (job_types) AS knows,
+               sees_files OR NOT :names_files AS sees,
                (SELECT count(*) FROM perdure.jobs AS job
                 WHERE job.status = 'RUNNING' AND job.worker_id = workers.worker_id) AS running
         FROM perdure.workers AS workers WHERE lease_until > clock_timestamp())
     SELECT count(*) AS alive,
            count(*) FILTER (WHERE serves) AS serving_queue,
-           count(*) FILTER (WHERE able) AS able,
-           coalesce(sum(concurrency) FILTER (WHERE able), 0)::bigint AS slots,
-           coalesce(sum(running) FILTER (WHERE able), 0)::bigint AS running,
+           count(*) FILTER (WHERE serves AND knows) AS knowing_type,
+           count(*) FILTER (WHERE serves AND knows AND sees) AS able,
+           coalesce(sum(concurrency) FILTER (WHERE serves AND knows AND sees), 0)::bigint AS slots,
+           coalesce(sum(running) FILTER (WHERE serves AND knows AND sees), 0)::bigint AS running,
            (SELECT count(*) FROM (
                 SELECT FROM perdure.jobs AS job
                 WHERE job.status = 'QUEUED' AND job.queue = :queue
@@ -59,6 +61,7 @@ class ExplanationQueries:
         parameters = {
             "queue": job.queue,
             "job_type": job.job_type,
+            "names_files": job.names_files,
             "rank": -job.priority,
             "run_at": job.run_at,
             "job_id": job.job_id,
