@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 from celery import Celery
-from celery.signals import worker_process_init, worker_ready
+from celery.signals import worker_ready
 
 from benchmarks.systems import shared
 
@@ -18,12 +18,11 @@ QUEUE, UNACKNOWLEDGED = "celery", "unacked"
 
 app = Celery("bench", broker=shared.URL)
 app.conf.update(task_ignore_result=True, worker_prefetch_multiplier=128, broker_connection_retry_on_startup=True)
-_slot: shared.Slot
 
 
 @app.task(name="noop")
 def noop(payload: dict[str, Any]) -> None:
-    _slot.handled(payload)
+    shared.handled(payload)
 
 
 def prepare() -> None:
@@ -40,19 +39,12 @@ def fill(count: int, batch: int) -> None:
     shared.say(submitted=count, seconds=time.perf_counter() - started)
 
 
-@worker_process_init.connect
-def _begin(**_: Any) -> None:
-    global _slot  # noqa: PLW0603 (tasks take nothing but their payload)
-    _slot = shared.Slot()
-
-
 @worker_ready.connect
 def _listening(**_: Any) -> None:
     shared.say(ready=True)
 
 
 def work() -> None:
-    _begin()
     quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=WARNING")
     app.worker_main(["worker", f"--pool={shared.VARIANT or 'prefork'}", "--concurrency=1", *quiet])
 

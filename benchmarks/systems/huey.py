@@ -10,12 +10,11 @@ from huey import RedisHuey
 from benchmarks.systems import shared
 
 huey = RedisHuey("bench", url=shared.URL, results=False)
-_slot: shared.Slot
 
 
 @huey.task(name="noop")
 def noop(payload: dict[str, Any]) -> None:
-    _slot.handled(payload)
+    shared.handled(payload)
 
 
 def prepare() -> None:
@@ -32,8 +31,6 @@ def fill(count: int, batch: int) -> None:
 
 @huey.on_startup()
 def _started() -> None:
-    global _slot  # noqa: PLW0603 (tasks take nothing but their payload)
-    _slot = shared.Slot()
     shared.say(ready=True)
 
 

@@ -50,12 +50,11 @@ def work() -> None:
 
 
 async def _work() -> None:
-    slot = shared.Slot()
     queue = PgQueuer(await _driver())
 
     @queue.entrypoint(ENTRYPOINT)
     async def noop(job: Job) -> None:
-        slot.handled(json.loads(job.payload or b"{}"))
+        shared.handled(json.loads(job.payload or b"{}"))
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, queue.shutdown.set)
     running = asyncio.create_task(queue.run(batch_size=int(shared.VARIANT or 10)))

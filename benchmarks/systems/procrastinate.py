@@ -10,15 +10,14 @@ from procrastinate import App, PsycopgConnector
 
 from benchmarks.systems import shared
 
-CONCURRENCY = 10
+CONCURRENCY = 5
 
 app = App(connector=PsycopgConnector(conninfo=shared.URL, max_size=CONCURRENCY + 2))
-_slot: shared.Slot
 
 
 @app.task(name="noop")
 async def noop(**payload: Any) -> None:
-    _slot.handled(payload)
+    shared.handled(payload)
 
 
 async def prepare() -> None:
@@ -38,8 +37,6 @@ async def fill(count: int, batch: int) -> None:
 
 
 async def work() -> None:
-    global _slot  # noqa: PLW0603 (tasks take nothing but their payload)
-    _slot = shared.Slot()
     async with app.open_async():
         shared.say(ready=True)
         await app.run_worker_async(concurrency=CONCURRENCY)

@@ -16,6 +16,7 @@ import struct
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,16 @@ class Slot:
         struct.pack_into("<Q", self._map, self._offset, self._count)
         if self._latencies is not None and "sent_ns" in payload:
             self._latencies.write(f"{time.monotonic_ns() - payload['sent_ns']}\n")
+
+
+@cache
+def _own_slot() -> Slot:
+    return Slot()
+
+
+def handled(payload: Mapping[str, Any]) -> None:
+    """The same for handlers that cannot be handed a slot: the process gets its own with the first job."""
+    _own_slot().handled(payload)
 
 
 def batches(count: int, batch: int) -> Iterator[list[dict[str, int]]]:

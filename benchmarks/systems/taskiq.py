@@ -17,15 +17,14 @@ from taskiq_redis import ListQueueBroker, RedisStreamBroker
 
 from benchmarks.systems import shared
 
-QUEUE = GROUP = "taskiq"
+QUEUE = "taskiq"
 
 broker = (RedisStreamBroker if shared.VARIANT == "stream" else ListQueueBroker)(shared.URL, queue_name=QUEUE)
-_slot: shared.Slot
 
 
 @broker.task(task_name="noop")
 async def noop(payload: dict[str, Any]) -> None:
-    _slot.handled(payload)
+    shared.handled(payload)
 
 
 async def prepare() -> None:
@@ -47,8 +46,6 @@ async def fill(count: int, batch: int) -> None:
 
 @broker.on_event(TaskiqEvents.WORKER_STARTUP)
 def _started(_state: TaskiqState) -> None:
-    global _slot  # noqa: PLW0603 (tasks take nothing but their payload)
-    _slot = shared.Slot()
     shared.say(ready=True)
 
 
