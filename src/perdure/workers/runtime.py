@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from perdure.core.file_commands import FileCommands
 from perdure.core.recording import Recorder
 from perdure.db.session import Database
 from perdure.db.wakeup import Wakeup
+from perdure.errors import Unavailable
 from perdure.processors.registry import ProcessorRegistry
 from perdure.signals import Signals, WorkerStarted, WorkerStopped
 from perdure.workers.completer import Completer
@@ -22,6 +23,7 @@ from perdure.workers.progress import ProgressWriter
 from perdure.workers.promoter import Promoter
 from perdure.workers.store_watcher import StoreWatcher
 from perdure.workers.sweeper import Sweeper
+from perdure.workers.tallier import Tallier
 from perdure.workers.worker import Worker
 
 CLOCK_INTERVAL_SECONDS = 10.0
@@ -68,18 +70,21 @@ class Runtime:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Everything runs inside the block; leaving it drains: first the worker, then what it left to be told."""
+        tallier = Tallier(self.database, self.signals)
         async with asyncio.TaskGroup() as group:
             watcher = StoreWatcher(self.signals, self.files)
-            tasks = [group.create_task(self.wakeup.run()), *self._start_keepers(group, watcher)]
+            tasks = [group.create_task(self.wakeup.run()), *self._start_keepers(group, watcher, tallier)]
             try:
                 async with self._worker_running(group, watcher), self._notifier_running(group):
                     yield
             finally:
                 for task in tasks:
                     task.cancel()
+        with suppress(Unavailable):
+            await tallier.save()
 
-    def _start_keepers(self, group: asyncio.TaskGroup, watcher: StoreWatcher) -> list[asyncio.Task[None]]:
-        loops: list[Loop] = [ClockReader(self.database, self.signals), watcher]
+    def _start_keepers(self, group: asyncio.TaskGroup, *kept: Loop) -> list[asyncio.Task[None]]:
+        loops: list[Loop] = [ClockReader(self.database, self.signals), *kept]
         if self.run_promoter:
             loops.append(Promoter(self.database, self.signals, self.wakeup))
         if self.run_sweeper:

@@ -8,6 +8,7 @@ from perdure.db.models.inbox import InboxMessageRow
 from perdure.db.models.job import JobRow
 from perdure.db.models.job_type import JobTypeRow
 from perdure.db.models.schema_version import SchemaVersionRow
+from perdure.db.models.tally import JobTallyRow
 from perdure.db.models.worker import WorkerRow
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "JobEventRow",
     "JobFileRow",
     "JobRow",
+    "JobTallyRow",
     "JobTypeRow",
     "SchemaVersionRow",
     "WorkerRow",
