@@ -15,13 +15,15 @@ import perdure
 from perdure.bootstrap import LOCAL_INBOX_KEY, LocalInbox, Platform, opened_platform, uses_local_inbox
 from perdure.core.api_keys import ApiKeys
 from perdure.core.authentication import Authentication
+from perdure.core.measuring import Measuring
 from perdure.core.waiting import FinishedJobs
 from perdure.errors import ConfigurationError, Unavailable
-from perdure.routes import deliveries, files, inbox, jobs, operations, problems
+from perdure.routes import deliveries, files, health, inbox, jobs, operations, problems
 from perdure.routes.authentication import is_loopback
 from perdure.routes.description import describe
 from perdure.settings import Settings
 from perdure.telemetry import logs
+from perdure.telemetry.metrics import Metrics
 from perdure.workers.stopping import stop_signals
 
 Ready = Callable[[str, bool], None]
@@ -33,6 +35,27 @@ GRACEFUL_SHUTDOWN_SECONDS = 5
 
 def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: bool) -> FastAPI:
     """The HTTP side of ``platform``."""
+    app = _bare_app(platform)
+    app.state.commands = platform.commands
+    app.state.finished_jobs = finished_jobs
+    app.state.file_commands = platform.file_commands
+    app.state.max_body_bytes = platform.settings.max_body_bytes
+    app.state.local_inbox_key = LOCAL_INBOX_KEY
+    for module in (jobs, deliveries, files, operations, health, *((inbox,) if with_inbox else ())):
+        app.include_router(module.router)
+    describe(app, platform.providers.describe())
+    return app
+
+
+def create_monitor(platform: Platform) -> FastAPI:
+    """What a worker answers to those who watch it: health and metrics."""
+    app = _bare_app(platform)
+    app.include_router(health.router)
+    return app
+
+
+def _bare_app(platform: Platform) -> FastAPI:
+    """What every process that answers HTTP has; it counts for its metrics from now on."""
     app = FastAPI(
         title="Perdure",
         summary="Resilient Async Job Processing Platform",
@@ -41,18 +64,13 @@ def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: b
         docs_url=None,
         redoc_url=None,
     )
-    app.state.commands = platform.commands
     app.state.database = platform.database
-    app.state.finished_jobs = finished_jobs
-    app.state.file_commands = platform.file_commands
     app.state.authentication = Authentication(platform.database)
     app.state.public_host = urlsplit(platform.settings.public_url or "").hostname
-    app.state.max_body_bytes = platform.settings.max_body_bytes
-    app.state.local_inbox_key = LOCAL_INBOX_KEY
+    app.state.measuring = Measuring(platform.database)
+    app.state.metrics = Metrics()
+    app.state.metrics.subscribe(platform.signals)
     problems.install(app)
-    for module in (jobs, deliveries, files, operations, *((inbox,) if with_inbox else ())):
-        app.include_router(module.router)
-    describe(app, platform.providers.describe())
     return app
 
 
@@ -76,12 +94,22 @@ async def serve(
             asks_for_keys = await _prepare_keys(platform)
             with suppress(Unavailable):  # this server may do without files; uploads and downloads say what is wrong
                 await platform.file_commands.establish()
-            async with (
-                platform.runtime(run_worker=run_worker).running(),
-                _finished_jobs(platform) as finished_jobs,
-            ):
+            async with _finished_jobs(platform) as finished_jobs:
                 app = create_app(platform, finished_jobs, with_inbox=local_inbox is not None)
-                await _serve_until_stopped(app, sockets, lambda: ready(url, asks_for_keys))
+                async with platform.runtime(run_worker=run_worker).running():
+                    await _serve_until_stopped(app, sockets, lambda: ready(url, asks_for_keys))
+
+
+async def work_watched(settings: Settings, metrics_port: int, ready: Callable[[str], None]) -> None:
+    """Runs a worker that can be watched over HTTP, until told to stop; calls ``ready`` with the URL of its metrics."""
+    logs.configure(settings.log_format, settings.log_level)
+    with _bound(settings.host, metrics_port, "PERDURE_METRICS_PORT or --metrics-port") as listening:
+        url = f"{_url(settings.host, listening)}/metrics"
+        async with opened_platform(settings) as platform:
+            await _prepare_keys(platform)
+            app = create_monitor(platform)
+            async with platform.runtime(run_worker=True).running():
+                await _serve_until_stopped(app, [listening], lambda: ready(url))
 
 
 async def _prepare_keys(platform: Platform) -> bool:
@@ -135,7 +163,7 @@ async def _serve_until_stopped(app: FastAPI, sockets: list[socket.socket], ready
 
 
 @contextmanager
-def _bound(host: str, port: int) -> Iterator[socket.socket]:
+def _bound(host: str, port: int, chosen_with: str = "PERDURE_PORT or --port") -> Iterator[socket.socket]:
     """The listening socket. Bound first, so that its port is known to whoever needs the server's URL."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -143,7 +171,7 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
     except OSError as error:
         raise ConfigurationError(
             f"Cannot listen on {host}:{port} ({error.strerror}). "
-            "Stop whatever uses it, or choose another with PERDURE_PORT or --port."
+            f"Stop whatever uses it, or choose another with {chosen_with}."
         ) from None
     with listening:
         yield listening

@@ -33,6 +33,7 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Numbers = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split)]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_is_unset)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)]
+OptionalPort = Annotated[int | None, Field(ge=0, le=65535), BeforeValidator(_blank_is_unset)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -55,6 +56,10 @@ class Settings(BaseSettings):
         None, description="made the first admin key if no key was ever made; `perdure keys generate` prints one"
     )
     max_body_bytes: int = Field(1_048_576, gt=0, description="largest JSON body accepted")
+
+    metrics_port: OptionalPort = Field(
+        None, description="port where a worker serves /metrics and health; none: it serves nothing"
+    )
 
     processors: Names = Field((), description="modules with processors to import, comma separated")
     queues: Names = Field((), description="queues that workers serve, comma separated; none: all")

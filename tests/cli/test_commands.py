@@ -108,6 +108,15 @@ def test_workers_are_listed(url):
     assert any(line[3] == "yes" and "csv.profile" in line[6] for line in lines[1:])
 
 
+def test_statistics_are_shown(url):
+    done = perdure("stats", url=url)
+    assert done.returncode == 0, done.stderr
+    assert "1 alive" in done.stdout
+    assert "in the last\tsubmitted\tsucceeded" in done.stdout
+    found = json.loads(perdure("stats", "--json", url=url).stdout)
+    assert (found["workers_alive"], found["queued"]) == (1, 0)
+
+
 def test_a_file_is_uploaded_and_named(url, tmp_path):
     table = tmp_path / "t.csv"
     table.write_text("a,b\n1,2\n")

@@ -4,8 +4,12 @@ import os
 import subprocess
 import sys
 
+import httpx2
 import psutil
 import pytest
+
+from perdure.cli.run import _own_port
+from perdure.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("cli")
 
@@ -55,3 +59,28 @@ def test_a_worker_of_several_processes_replaces_one_that_dies_and_stops_whole(in
     running = psutil.Process(parent.pid).children()
     assert parent.stop() == 0
     assert not any(one.is_running() for one in running)
+
+
+def test_a_worker_can_be_watched_over_http(installation):
+    ready = installation.work("--metrics-port", "0").ready
+    base = ready["metrics_url"].removesuffix("/metrics")
+    assert httpx2.get(f"{base}/healthz").json() == {"status": "alive"}
+    told = httpx2.get(ready["metrics_url"]).text
+    assert "perdure_workers_alive 1.0" in told
+    assert "perdure_up 1.0" in told
+    taken = subprocess.run(
+        [sys.executable, "-m", "perdure", "worker", "--metrics-port", base.rpartition(":")[2]],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert taken.returncode == 1
+    assert "--metrics-port" in taken.stderr
+
+
+def test_each_of_several_processes_is_watched_at_a_port_of_its_own():
+    for first, ports in [("9100", ["9100", "9101"]), ("0", ["0", "0"])]:
+        settings = Settings.read(environment={"PERDURE_METRICS_PORT": first})
+        assert [_own_port(settings, number) for number in (0, 1)] == [["--metrics-port", port] for port in ports]
+    assert _own_port(Settings.read(environment={"PERDURE_METRICS_PORT": ""}), 1) == []

@@ -6,7 +6,7 @@ import pytest
 
 from perdure.client import answers
 from perdure.routes import inbox
-from perdure.schemas import delivery, explanation, file, job, job_type, worker
+from perdure.schemas import delivery, explanation, file, job, job_type, statistics, worker
 
 PAIRS = [
     (answers.Job, job.JobAnswer),
@@ -24,6 +24,9 @@ PAIRS = [
     (answers.JobType, job_type.JobTypeAnswer),
     (answers.Mail, inbox.MailAnswer),
     (answers.Page, job.JobList),
+    (answers.Statistics, statistics.StatisticsAnswer),
+    (answers.QueueBacklog, statistics.QueueBacklogAnswer),
+    (answers.Activity, statistics.ActivityAnswer),
 ]
 
 

@@ -35,11 +35,6 @@ async def test_workers_are_listed_with_what_they_hold(http, platform):
     assert (found[8]["alive"], found[8]["running"]) == (False, 0)
 
 
-async def test_health_and_readiness(http):
-    assert (await http.get("/healthz")).status_code == 200
-    assert (await http.get("/readyz")).json() == {"status": "ready"}
-
-
 async def test_the_local_inbox_answers_as_the_sandbox_does(http):
     mail = {"to": [{"email": "ada@example.com"}], "from": {"email": "a@b.co"}, "subject": "s", "text": "t"}
     for key, status in [("wrong", 401), (LOCAL_INBOX_KEY, 200)]:

@@ -16,7 +16,7 @@ supervisor.FIRST_PAUSE_SECONDS = 0.01
 child = [sys.executable, "-c", sys.argv[1]]
 def ended(number, end, pause):
     os.write(1, f"ended {number} {end} {pause}\n".encode())
-sys.exit(supervisor.Supervisor(child, int(sys.argv[2]), ended).run())
+sys.exit(supervisor.Supervisor([child] * int(sys.argv[2]), ended).run())
 """
 CHILD = r"""
 import os, signal, sys, threading

@@ -1,15 +1,21 @@
-"""``perdure workers``: what an operator asks of a running platform."""
+"""``perdure workers`` and ``perdure stats``: what an operator asks of a running platform."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
-from perdure.cli.output import moment, print_json, print_line, print_table
+from perdure.cli.output import moment, print_facts, print_json, print_line, print_table
 from perdure.cli.server import AsJson, Url, connect
+
+if TYPE_CHECKING:
+    from perdure.client.answers import Activity
 
 
 def register(app: typer.Typer) -> None:
     app.command()(workers)
+    app.command()(stats)
 
 
 def workers(*, url: Url = None, as_json: AsJson = False) -> None:
@@ -40,3 +46,56 @@ def workers(*, url: Url = None, as_json: AsJson = False) -> None:
             for one in found["items"]
         ],
     )
+
+
+def stats(*, url: Url = None, as_json: AsJson = False) -> None:
+    """Shows how the platform stands: what waits and for how long, what runs, what was done lately."""
+    from perdure.client import calls
+
+    with connect(url) as client:
+        found = client.call(calls.statistics())
+    if as_json:
+        print_json(found)
+        return
+    limit = found["count_limit"]
+    told = ", ".join(f"{_count(number, limit)} {status}" for status, number in found["deliveries"].items())
+    late = found["oldest_delivery_seconds"]
+    print_facts(
+        [
+            ("workers", f"{found['workers_alive']} alive, {found['running']} of {found['slots']} slots in use"),
+            ("deliveries", f"{_count(found['deliveries_waiting'], limit)} waiting{_oldest(late)}"),
+            ("in 24 hours", told or "none"),
+        ]
+    )
+    print_table(
+        ["queue", "queued", "scheduled", "retrying", "oldest waiting"],
+        [
+            [
+                one["queue"],
+                *(_count(number, limit) for number in (one["queued"], one["scheduled"], one["retrying"])),
+                _seconds(one["oldest_waiting_seconds"]),
+            ]
+            for one in found["queues"]
+        ],
+    )
+    print_table(
+        ["in the last", "submitted", "succeeded", "failed", "cancelled", "retried", "mean wait", "mean duration"],
+        [_activity("minute", found["last_minute"]), _activity("hour", found["last_hour"])],
+    )
+
+
+def _activity(stretch: str, done: Activity) -> list[str]:
+    counts = (done["submitted"], done["succeeded"], done["failed"], done["cancelled"], done["retried"])
+    return [stretch, *map(str, counts), _seconds(done["mean_wait_seconds"]), _seconds(done["mean_duration_seconds"])]
+
+
+def _count(number: int, limit: int) -> str:
+    return f"{number}+" if number >= limit else str(number)
+
+
+def _oldest(seconds: float | None) -> str:
+    return "" if seconds is None else f", the oldest for {_seconds(seconds)}"
+
+
+def _seconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.3g} s" if seconds < 1000 else f"{seconds:,.0f} s"

@@ -22,6 +22,10 @@ DatabaseUrlOption = Annotated[
 ]
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [env: PERDURE_HOST]")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one. [env: PERDURE_PORT]")]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(help="Port for /metrics and health; with several processes, the first. [env: PERDURE_METRICS_PORT]"),
+]
 Processors = Annotated[
     str | None, typer.Option(help="Modules with processors, comma separated. [env: PERDURE_PROCESSORS]")
 ]
@@ -111,6 +115,8 @@ def worker(
     processors: Processors = None,
     concurrency: Concurrency = None,
     processes: Annotated[int | None, typer.Option(help="Worker processes. [env: PERDURE_WORKER_PROCESSES]")] = None,
+    host: Host = None,
+    metrics_port: MetricsPort = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrlOption = None,
     as_json: AsJson = False,
@@ -121,14 +127,27 @@ def worker(
         processors=processors,
         concurrency=concurrency,
         worker_processes=processes,
+        host=host,
+        metrics_port=metrics_port,
         data_dir=data_dir,
         database_url=database_url,
     )
     if settings.worker_processes > 1:
         sys.exit(_supervise(settings))
-    from perdure import bootstrap
+    if settings.metrics_port is None:
+        from perdure import bootstrap
 
-    _run(bootstrap.work(settings, lambda: _say_ready("The worker runs", {"ready": True}, as_json=as_json)))
+        _run(bootstrap.work(settings, lambda: _say_ready("The worker runs", {"ready": True}, as_json=as_json)))
+        return
+    from perdure import app
+    from perdure.workers.stopping import stop_with_parent
+
+    def ready(metrics_url: str) -> None:
+        stop_with_parent()
+        shown = {"ready": True, "metrics_url": metrics_url}
+        _say_ready(f"The worker runs, watched at {metrics_url}", shown, as_json=as_json)
+
+    _run(app.work_watched(settings, settings.metrics_port, ready))
 
 
 def _supervise(settings: Settings) -> int:
@@ -145,7 +164,15 @@ def _supervise(settings: Settings) -> int:
         log.warning("worker.process_ended", process=number, end=end, replaced_in_seconds=pause_seconds)
 
     command = [sys.executable, "-m", "perdure", *sys.argv[1:], "--processes", "1"]
-    return Supervisor(command, settings.worker_processes, ended).run()
+    commands = [[*command, *_own_port(settings, number)] for number in range(settings.worker_processes)]
+    return Supervisor(commands, ended).run()
+
+
+def _own_port(settings: Settings, number: int) -> list[str]:
+    """Each process is watched at a port of its own, one after the other from the one that was chosen."""
+    if settings.metrics_port is None:
+        return []
+    return ["--metrics-port", str(settings.metrics_port + number if settings.metrics_port else 0)]
 
 
 def _settings(**flags: Any) -> Settings:

@@ -165,6 +165,48 @@ class Health(TypedDict):
     status: str
 
 
+class QueueBacklog(TypedDict):
+    """What waits in one queue."""
+
+    queue: str
+    queued: int
+    scheduled: int
+    retrying: int
+    oldest_waiting_seconds: float | None
+
+
+class Activity(TypedDict):
+    """What was done in a stretch of time."""
+
+    submitted: int
+    succeeded: int
+    failed: int
+    cancelled: int
+    retried: int
+    mean_wait_seconds: float | None
+    mean_duration_seconds: float | None
+
+
+class Statistics(TypedDict):
+    """How the platform stands; a count that reaches ``count_limit`` means so many or more."""
+
+    measured_at: str
+    count_limit: int
+    queued: int
+    scheduled: int
+    retrying: int
+    running: int
+    oldest_waiting_seconds: float | None
+    queues: list[QueueBacklog]
+    workers_alive: int
+    slots: int
+    deliveries_waiting: int
+    oldest_delivery_seconds: float | None
+    deliveries: dict[str, int]
+    last_minute: Activity
+    last_hour: Activity
+
+
 class Worker(TypedDict):
     """A worker process; ``queues`` empty means every queue."""
 

@@ -23,6 +23,7 @@ from perdure.client.answers import (
     JobType,
     Mail,
     Page,
+    Statistics,
     StoredFile,
     Worker,
 )
@@ -118,6 +119,11 @@ def job_types() -> Call[Page[JobType]]:
 
 def workers() -> Call[Page[Worker]]:
     return Call("GET", "/v1/workers")
+
+
+def statistics() -> Call[Statistics]:
+    """What waits, runs, and was done lately; at most five seconds old."""
+    return Call("GET", "/v1/stats")
 
 
 def inbox(limit: int = 50) -> Call[Page[Mail]]:

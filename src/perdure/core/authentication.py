@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from perdure.core.key_format import PresentedKey, read_key
 from perdure.db.session import Database
-from perdure.errors import Forbidden, Unauthenticated
+from perdure.errors import Forbidden, Unauthenticated, Unavailable
 from perdure.models.api_key import ApiKey, Scope
 from perdure.repositories.api_key_repository import ApiKeyRepository
 
@@ -68,11 +68,28 @@ class Authentication:
             raise Forbidden(f"This API key lacks the scope `{scope}`. Use one that has it, or `admin`.")
         return key
 
+    def remembered(self, token: str | None, scope: Scope) -> ApiKey | None:
+        """Like ``authorize``, by what was last read of keys: for what must answer while the database is away.
+
+        Raises ``Unavailable`` where that does not allow it.
+        """
+        if not self._asks_for_keys and self._asked_until > 0.0:
+            return None
+        presented = None if token is None else read_key(token)
+        known = None if presented is None else self._known.get(presented.key_id)
+        key = None if presented is None or known is None else self._matching(known, presented)
+        if key is None or not key.allows(scope):
+            raise Unavailable("The database cannot be reached just now, and nothing is known here of this API key.")
+        return key
+
     async def _looked_up(self, presented: PresentedKey) -> ApiKey | None:
-        """The living key that was presented. A key that is unknown is compared too, so that both take as long."""
         known = self._known.get(presented.key_id)
         if known is None or time.monotonic() >= known.until:
             known = await self._read(presented)
+        return self._matching(known, presented)
+
+    def _matching(self, known: _Known, presented: PresentedKey) -> ApiKey | None:
+        """The living key that was presented. A key that is unknown is compared too, so that both take as long."""
         stored = _NO_HASH if known.key is None else known.key.secret_hash
         if not hmac.compare_digest(stored, presented.secret_hash) or known.key is None:
             return None

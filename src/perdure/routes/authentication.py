@@ -5,6 +5,7 @@ The check is the first thing that happens to a request: nothing of its body is r
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from urllib.parse import urlsplit
 
@@ -14,8 +15,11 @@ from fastapi.requests import HTTPConnection
 from fastapi.security import HTTPBearer
 
 from perdure.core.authentication import Authentication
-from perdure.errors import Forbidden, Unauthenticated
+from perdure.errors import Forbidden, Unauthenticated, Unavailable
 from perdure.models.api_key import ApiKey, Scope
+
+LOOK_SECONDS = 2.0
+"""How long a route that must answer without the database waits for it."""
 
 
 class KeyWith(HTTPBearer):
@@ -33,6 +37,21 @@ class KeyWith(HTTPBearer):
         if key is None:
             _refuse_strangers(request)
         return key
+
+
+class RememberedKeyWith(KeyWith):
+    """Like ``KeyWith``; while the database does not answer, a key is judged by what was last read of it."""
+
+    async def __call__(self, request: HTTPConnection) -> ApiKey | None:  # type: ignore[override]
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                return await super().__call__(request)
+        except (Unavailable, TimeoutError):
+            authentication: Authentication = request.app.state.authentication
+            key = authentication.remembered(_token(request), self.scope)
+            if key is None:
+                _refuse_strangers(request)
+            return key
 
 
 class LocalOrKeyWith(KeyWith):
@@ -56,6 +75,11 @@ class Open:
 def needs(scope: Scope) -> SecurityParameter:
     """Declares what a route asks: ``dependencies=[needs(Scope.READ)]``."""
     return Security(KeyWith(scope), scopes=[scope.value])  # type: ignore[no-any-return]
+
+
+def needs_as_remembered(scope: Scope) -> SecurityParameter:
+    """Declares what a route asks that must answer while the database is away."""
+    return Security(RememberedKeyWith(scope), scopes=[scope.value])  # type: ignore[no-any-return]
 
 
 def needs_unless_local(scope: Scope) -> SecurityParameter:

@@ -14,11 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.core.commands import Commands
 from perdure.core.file_commands import FileCommands
+from perdure.core.measuring import Measuring
 from perdure.core.waiting import FinishedJobs
 from perdure.db.session import Database
 from perdure.errors import BodyTooLarge, InvalidCursor, UnsupportedMediaType, ValidationFailed
 from perdure.routes.problems import field_problems
 from perdure.schemas import strict_json
+from perdure.telemetry.metrics import Metrics
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -39,10 +41,20 @@ def _file_commands(request: Request) -> FileCommands:
     return request.app.state.file_commands  # type: ignore[no-any-return]
 
 
+def _measuring(request: Request) -> Measuring:
+    return request.app.state.measuring  # type: ignore[no-any-return]
+
+
+def _metrics(request: Request) -> Metrics:
+    return request.app.state.metrics  # type: ignore[no-any-return]
+
+
 CommandsPart = Annotated[Commands, Depends(_commands)]
 DatabasePart = Annotated[Database, Depends(_database)]
 FinishedJobsPart = Annotated[FinishedJobs, Depends(_finished_jobs)]
 FileCommandsPart = Annotated[FileCommands, Depends(_file_commands)]
+MetricsPart = Annotated[Metrics, Depends(_metrics)]
+MeasuringPart = Annotated[Measuring, Depends(_measuring)]
 
 
 async def _reading(database: DatabasePart) -> AsyncIterator[AsyncConnection]:

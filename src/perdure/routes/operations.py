@@ -1,17 +1,17 @@
-"""What an operator asks: which job types and workers there are, whether the server lives and is ready."""
+"""What an operator asks: which job types and workers there are, and how the platform stands."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
-from sqlalchemy import text
 
 from perdure.models.api_key import Scope
 from perdure.repositories.job_type_queries import JobTypeQueries
 from perdure.repositories.worker_queries import WorkerQueries
-from perdure.routes.authentication import needs, open_to_all
-from perdure.routes.dependencies import Reading
+from perdure.routes.authentication import needs
+from perdure.routes.dependencies import MeasuringPart, Reading
 from perdure.routes.problems import responses
 from perdure.schemas.job_type import JobTypeAnswer, JobTypeList
+from perdure.schemas.statistics import StatisticsAnswer
 from perdure.schemas.worker import WorkerAnswer, WorkerList
 
 router = APIRouter(tags=["operations"])
@@ -31,13 +31,7 @@ async def workers(connection: Reading) -> WorkerList:
     return WorkerList(items=[WorkerAnswer.model_validate(dict(row)) for row in rows])
 
 
-@router.get("/healthz", dependencies=[open_to_all()], summary="Is the process alive?")
-async def healthz() -> dict[str, str]:
-    return {"status": "alive"}
-
-
-@router.get("/readyz", dependencies=[open_to_all()], summary="Can it serve?", responses=responses(503))
-async def readyz(connection: Reading) -> dict[str, str]:
-    """Asks the database."""
-    await connection.execute(text("SELECT 1"))
-    return {"status": "ready"}
+@router.get("/v1/stats", dependencies=[needs(Scope.READ)], summary="How does it stand?", responses=responses(503))
+async def statistics(measuring: MeasuringPart) -> StatisticsAnswer:
+    """What waits and for how long, what runs, what was done in the last minute and hour, who was told."""
+    return StatisticsAnswer.model_validate(await measuring.statistics())

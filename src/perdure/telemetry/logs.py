@@ -88,7 +88,7 @@ def _subscribe_jobs(signals: Signals, log: Any) -> None:
         if signal.error is not None:
             error = {"reason": signal.error.reason, "error_type": signal.error.type, "message": signal.error.message}
             log.warning("job.attempt_failed", **_step(signal), **error, retry_in_seconds=signal.retry_seconds)
-        elif log.isEnabledFor(logging.DEBUG):
+        elif logging.getLogger("perdure").isEnabledFor(logging.DEBUG):
             log.debug("job.transitioned", **_step(signal), **{JOB_EVENT: signal.event})
 
     def refused(signal: TransitionRefused) -> None:

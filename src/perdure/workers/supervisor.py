@@ -23,15 +23,14 @@ HEALTHY_SECONDS = 60.0
 
 
 class Supervisor:
-    """Keeps ``count`` processes of ``command`` running until it is told to stop (SIGINT, SIGTERM).
+    """Keeps a process of each of ``commands`` running until it is told to stop (SIGINT, SIGTERM).
 
     ``ended`` is told of each one that ended by itself: its number, how it ended, and after how many seconds it is
     replaced.
     """
 
-    def __init__(self, command: Sequence[str], count: int, ended: Callable[[int, str, float], None]) -> None:
-        self._command = list(command)
-        self._count = count
+    def __init__(self, commands: Sequence[Sequence[str]], ended: Callable[[int, str, float], None]) -> None:
+        self._commands = commands
         self._ended = ended
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._reading_end, self._writing_end = os.pipe()
@@ -41,7 +40,7 @@ class Supervisor:
         """Returns the exit code for the parent, once every child has drained."""
         for one in (signal.SIGINT, signal.SIGTERM):
             signal.signal(one, self._on_stop)
-        keepers = [threading.Thread(target=self._keep, args=(number,)) for number in range(self._count)]
+        keepers = [threading.Thread(target=self._keep, args=(number,)) for number in range(len(self._commands))]
         for keeper in keepers:
             keeper.start()
         for keeper in keepers:
@@ -64,7 +63,7 @@ class Supervisor:
         """Runs one process to its end, and says how that came."""
         try:
             child = subprocess.Popen(
-                self._command,
+                self._commands[number],
                 pass_fds=(self._reading_end,),
                 env=os.environ | {PARENT_PIPE: str(self._reading_end)},
                 start_new_session=True,  # a Ctrl-C reaches the parent alone, which passes it on once
