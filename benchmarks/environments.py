@@ -119,4 +119,4 @@ def _run(*command: str, environment: dict[str, str] | None = None) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
     if done.returncode != 0:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        raise Unavailable(f"`{command[0]} … {command[-1]}` failed: {''.join(last)[:200]}")
+        raise Unavailable(f"`{Path(command[0]).name} … {command[-1]}` failed: {''.join(last)[:200]}")

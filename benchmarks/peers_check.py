@@ -47,15 +47,15 @@ def main() -> None:
 def _checked(system: System) -> str:
     """What was seen, in a line. Raises where a job is missing, done twice or still on the system's books."""
     system.call("prepare")
-    filled = system.call("fill", JOBS, BATCH)["seconds"]
+    system.call("fill", JOBS, BATCH)
     system.call("fill", BATCH, 1)
     if (left := system.call("left")["left"]) != JOBS + BATCH:
         raise RuntimeError(f"{left} jobs are left of {JOBS + BATCH} before any work")
-    rate = drain(system, JOBS + BATCH)
+    drain(system, JOBS + BATCH)
     latencies = pinged(system, PINGS, PAUSE_MS)
     if len(latencies) != PINGS:
         raise RuntimeError(f"{len(latencies)} of {PINGS} latencies were noted")
-    return f"fill {JOBS / filled:>7,.0f}/s   drain {rate:>7,.0f}/s   start {percentile(latencies, 0.5):>5.1f} ms"
+    return f"{JOBS + BATCH} jobs done, each once; a lone one begins after {percentile(latencies, 0.5):.1f} ms (median)"
 
 
 if __name__ == "__main__":
