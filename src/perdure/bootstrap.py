@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration,
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.rendering import MessageRenderer
 from perdure.core.recording import Recorder
+from perdure.core.retention import Retention, RetentionPolicy
 from perdure.db import backup, migrate
 from perdure.db.embedded import EmbeddedPostgres
 from perdure.db.restore import Restored, restore
@@ -86,6 +87,7 @@ class Platform:
             notifier=notifier,
             run_promoter=settings.run_promoter,
             run_sweeper=settings.run_sweeper,
+            retention=_retention(settings, self.database) if settings.run_pruner else None,
         )
 
 
@@ -107,6 +109,18 @@ async def upgrade_database(settings: Settings) -> list[str]:
     """Brings the schema to the code's version and returns the revisions applied."""
     async with _connected(settings) as database:
         return await migrate.upgrade(database)
+
+
+async def prune_database(settings: Settings, *, dry_run: bool) -> Mapping[str, int]:
+    """Removes what is old, or only counts it, and returns how many rows of each table that are."""
+    async with opened_database(settings) as database:
+        retention = _retention(settings, database)
+        return await (retention.count_all() if dry_run else retention.remove_all())
+
+
+def _retention(settings: Settings, database: Database) -> Retention:
+    policy = RetentionPolicy(jobs_days=settings.retention_days, audit_days=settings.audit_retention_days)
+    return Retention(database, policy)
 
 
 async def dump_database(settings: Settings, file: Path, *, replace: bool) -> None:

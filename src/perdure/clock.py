@@ -10,6 +10,9 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+from uuid import UUID
+
+_UUID7_TIME_SHIFT = 80
 
 
 class Clock(Protocol):
@@ -32,3 +35,8 @@ class DatabaseClock:
 
     def now(self) -> datetime:
         return self._reading + timedelta(seconds=time.monotonic() - self._read_at)
+
+
+def first_id_at(moment: datetime) -> UUID:
+    """The least id that can have been made at ``moment``: ids are UUIDv7, which begin with milliseconds since 1970."""
+    return UUID(int=max(int(moment.timestamp() * 1000), 0) << _UUID7_TIME_SHIFT)

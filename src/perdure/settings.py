@@ -34,6 +34,7 @@ Numbers = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split)]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_is_unset)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)]
 OptionalPort = Annotated[int | None, Field(ge=0, le=65535), BeforeValidator(_blank_is_unset)]
+Days = Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -73,6 +74,13 @@ class Settings(BaseSettings):
     run_promoter: bool = Field(True, description="make due jobs ready from this process")
     run_sweeper: bool = Field(
         True, description="rescue lost workers' jobs and remove deleted files' bytes from this process"
+    )
+    run_pruner: bool = Field(True, description="remove what is old from this process")
+    retention_days: Days = Field(
+        30.0, description="how long a finished job is kept if it told nobody; 0: everything is kept for ever"
+    )
+    audit_retention_days: Days = Field(
+        90.0, description="how long a delivery, and its job with it, is kept at least; 0: for ever"
     )
 
     log_format: Annotated[str, Field(pattern="^(auto|console|json)$")] = Field(

@@ -159,6 +159,13 @@ class NotificationFailed(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryPruned(Signal):
+    """Retention removed rows; ``removed`` says how many of each table. After the commit."""
+
+    removed: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class LoopInterrupted(Signal):
     """A loop could not do its work and tries again in ``retry_seconds``."""
 

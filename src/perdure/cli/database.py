@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from perdure.cli.output import print_json, print_line
+from perdure.cli.output import print_json, print_line, print_table
 from perdure.cli.run import DatabaseUrlOption, DataDir
 
-app = typer.Typer(help="The database: its schema, its backup.", no_args_is_help=True)
+app = typer.Typer(help="The database: its schema, its backup, its history.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -33,6 +33,39 @@ def upgrade(
         print_json({"applied": applied})
     else:
         typer.echo(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")
+
+
+@app.command()
+def prune(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
+    jobs_days: Annotated[
+        float | None, typer.Option(min=0, help="Keep finished jobs so long. [env: PERDURE_RETENTION_DAYS]")
+    ] = None,
+    audit_days: Annotated[
+        float | None, typer.Option(min=0, help="Keep deliveries so long. [env: PERDURE_AUDIT_RETENTION_DAYS]")
+    ] = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrlOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Removes finished jobs that are old, with all that belongs to them, while the platform runs. 0 days: for ever."""
+    from perdure.bootstrap import prune_database
+    from perdure.settings import Settings
+
+    settings = Settings.read(
+        data_dir=data_dir, database_url=database_url, retention_days=jobs_days, audit_retention_days=audit_days
+    )
+    rows = dict(asyncio.run(prune_database(settings, dry_run=dry_run)))
+    if as_json:
+        print_json({"dry_run": dry_run, "rows": rows})
+        return
+    if not rows:
+        print_line("Nothing is old enough to go.")
+        return
+    print_table(
+        ["table", "would go" if dry_run else "removed"], [[table, f"{rows[table]:,}"] for table in sorted(rows)]
+    )
 
 
 @app.command()

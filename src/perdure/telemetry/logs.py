@@ -13,6 +13,7 @@ from perdure.models.job import Job
 from perdure.signals import (
     FileStoreMissed,
     FileStoreSeen,
+    HistoryPruned,
     JobsRescued,
     JobTransitioned,
     LeaseLost,
@@ -150,6 +151,10 @@ def _subscribe_processes(signals: Signals, log: Any) -> None:
     def files_seen(signal: FileStoreSeen) -> None:
         log.info("file_store.seen", store_id=str(signal.store_id))
 
+    def pruned(signal: HistoryPruned) -> None:
+        log.info("history.pruned", **signal.removed)
+
+    signals.subscribe(HistoryPruned, pruned)
     signals.subscribe(FileStoreMissed, files_missed)
     signals.subscribe(FileStoreSeen, files_seen)
     signals.subscribe(WorkerStarted, started)

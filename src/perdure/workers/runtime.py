@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from perdure.core.file_commands import FileCommands
 from perdure.core.recording import Recorder
+from perdure.core.retention import Retention
 from perdure.db.session import Database
 from perdure.db.wakeup import Wakeup
 from perdure.errors import Unavailable
@@ -21,6 +22,7 @@ from perdure.workers.loop import Loop
 from perdure.workers.notifier import Notifier
 from perdure.workers.progress import ProgressWriter
 from perdure.workers.promoter import Promoter
+from perdure.workers.pruner import Pruner
 from perdure.workers.store_watcher import StoreWatcher
 from perdure.workers.sweeper import Sweeper
 from perdure.workers.tallier import Tallier
@@ -66,6 +68,7 @@ class Runtime:
     notifier: Notifier | None
     run_promoter: bool
     run_sweeper: bool
+    retention: Retention | None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -90,6 +93,8 @@ class Runtime:
         if self.run_sweeper:
             loops.append(Sweeper(self.database, self.signals, self.recorder, lease_seconds=self.lease_seconds))
             loops.append(FileSweeper(self.signals, self.wakeup, self.files))
+        if self.retention is not None:
+            loops.append(Pruner(self.signals, self.wakeup, self.retention))
         return [group.create_task(loop.run()) for loop in loops]
 
     @asynccontextmanager

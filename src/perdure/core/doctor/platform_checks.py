@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from uuid import UUID
 
+from perdure.clock import first_id_at
 from perdure.core.api_keys import ApiKeys
 from perdure.core.doctor.installation import DatabaseCheck, Installation
 from perdure.core.doctor.server_checks import connections
@@ -19,7 +19,6 @@ from perdure.repositories.file_repository import FileRepository
 OVERDUE_AFTER = timedelta(minutes=1)
 LOOKS_BACK = timedelta(days=1)
 _SHOWN = 5
-_UUID7_TIME_SHIFT = 80
 
 
 async def api_keys(installation: Installation, database: Database) -> Finding:
@@ -67,9 +66,8 @@ async def ready_jobs(_installation: Installation, database: Database) -> Finding
 async def deliveries(_installation: Installation, database: Database) -> Finding:
     """Deliveries are sent when due, and none of the last day was skipped for want of settings or failed."""
     now = database.clock.now()
-    first_id = UUID(int=int((now - LOOKS_BACK).timestamp() * 1000) << _UUID7_TIME_SHIFT)
     async with database.snapshot() as connection:
-        found = await DoctorQueries(connection).deliveries(now - OVERDUE_AFTER, first_id)
+        found = await DoctorQueries(connection).deliveries(now - OVERDUE_AFTER, first_id_at(now - LOOKS_BACK))
     troubles = [
         (
             found["overdue"],
