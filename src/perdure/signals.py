@@ -7,6 +7,7 @@ that no test sleeps. Values here are plain: ids and counts, never a job, a secre
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -176,6 +177,8 @@ class LoopInterrupted(Signal):
 
 AnySignal = TypeVar("AnySignal", bound=Signal)
 
+_log = logging.getLogger("perdure")
+
 
 class Signals:
     """Passes each signal to those who subscribed to its type, at once and in order."""
@@ -189,9 +192,13 @@ class Signals:
         return lambda: self._handlers[kind].remove(handler)
 
     def emit(self, signal: Signal) -> None:
+        """Passes it on. A subscriber that fails is told of in the log: what it was told of has happened all the same."""
         for kind in type(signal).__mro__[:-1]:
             for handler in tuple(self._handlers.get(kind, ())):
-                handler(signal)
+                try:
+                    handler(signal)
+                except Exception:
+                    _log.exception("a subscriber of %s failed", kind.__name__)
 
     async def wait_for(
         self, kind: type[AnySignal], matches: Callable[[AnySignal], bool] = lambda _signal: True

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from perdure.processors.base import FileId, JobContext, processor
-from perdure.processors.csv_dialect import Dialect
-from perdure.processors.csv_input import TableText, as_utf8, with_plain_line_ends
-from perdure.processors.csv_profile import MixedLineEnds, measure
-from perdure.processors.duckdb_engine import opened_engine
+from perdure.processors.base import JobContext, processor
+from perdure.processors.csv_profile import measure
+from perdure.processors.csv_table import TableRequest, opened_table
 
 Quantile = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
-class ProfileRequest(BaseModel):
+class ProfileRequest(TableRequest):
     """A table to profile: an uploaded file of delimited text. What is left out is detected."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    file: FileId = Field(description="the id of an uploaded file (POST /v1/files)")
-    delimiter: Annotated[str, Field(min_length=1, max_length=1, pattern=r"^[^\r\n\x00]$")] | None = None
-    encoding: Annotated[str, Field(min_length=1, max_length=40)] | None = None
-    has_header: bool | None = None
-    quantiles: Annotated[list[Quantile], Field(max_length=20)] = [0.25, 0.5, 0.75]
+    quantiles: Annotated[list[Quantile], Field(max_length=20)] = [0.25, 0.5, 0.75]  # noqa: RUF012 (pydantic copies it)
 
 
 class FileFacts(BaseModel):
@@ -63,35 +53,18 @@ class ProfileResult(BaseModel):
 @processor("csv.profile")
 def profile(payload: ProfileRequest, ctx: JobContext) -> ProfileResult:
     """Profiles a table: type, nulls, distinct values, smallest, largest, mean and quantiles of each column."""
-    file = ctx.input_path(payload.file)
-    with tempfile.TemporaryDirectory(prefix="perdure-csv-") as directory:
-        scratch = Path(directory)
-        ctx.progress(0, "reading")
-        text = as_utf8(file, payload.encoding, scratch, ctx)
-        with opened_engine(text.path, scratch) as connection:
-            dialect = Dialect.sniff(
-                connection, text.path, ctx, delimiter=payload.delimiter, has_header=payload.has_header
-            )
-            try:
-                measured = measure(connection, text.path, dialect, payload.quantiles, ctx)
-            except MixedLineEnds:
-                plain = with_plain_line_ends(text.path, scratch, ctx)
-                measured = measure(connection, plain, dialect, payload.quantiles, ctx)
+    with opened_table(payload, ctx) as table:
+        measured = table.settled(lambda: measure(table, payload.quantiles))
+        _, left_out = table.left_out()
     ctx.progress(100, "done")
     return ProfileResult(
         file=FileFacts(
-            size_bytes=file.stat().st_size,
-            encoding=text.encoding,
-            delimiter=dialect.delimiter,
-            has_header=dialect.has_header,
+            size_bytes=ctx.input_path(payload.file).stat().st_size,
+            encoding=table.encoding,
+            delimiter=table.dialect.delimiter,
+            has_header=table.dialect.has_header,
         ),
         rows=measured.rows,
         columns=[ColumnProfile(**column) for column in measured.columns],
-        warnings=[*_guessed(text), *dialect.warnings(), *measured.warnings],
+        warnings=[*table.warnings, *left_out],
     )
-
-
-def _guessed(text: TableText) -> list[str]:
-    if not text.is_guess:
-        return []
-    return [f"The file is not UTF-8 and was read as {text.encoding}. If that is wrong, name its encoding."]

@@ -18,6 +18,8 @@ _ZONED = "TIMESTAMP WITH TIME ZONE"
 _NAMES = {"BOOLEAN": "boolean", "DATE": "date", "TIME": "time", "TIMESTAMP": "timestamp", _ZONED: "timestamp"}
 _WRITTEN_IN_DIGITS = frozenset({"DATE", "TIME", "TIMESTAMP", _ZONED})
 _ISO_DATE = "%Y-%m-%d"
+_PADDED = "^[+-]?0[0-9]"
+"""Postal codes, serial numbers: the sniffer calls these text, and so do we."""
 SECOND_GUESSES = ("DOUBLE", "BOOLEAN", "DATE", "TIME", "TIMESTAMP")
 """Types that a column of text may turn out to have, the narrowest first."""
 
@@ -85,6 +87,23 @@ class Column:
             return "integer" if integers == filled else "number"
         return _NAMES[self.proposed]
 
+    def strays(self, answers: Sequence[Any]) -> int:
+        """How many values have not the type that is proposed."""
+        filled, fitting = answers[:2]
+        return 0 if self.proposed == "VARCHAR" else filled - fitting
+
+    def stored(self, kind: str) -> str:
+        """The SQL expression of a value as it is stored, now that the column is known to be of this kind throughout."""
+        match kind:
+            case "text" | "empty":
+                return self._text
+            case "integer":
+                return f"CAST({self._text} AS BIGINT)"
+            case "timestamp" if self.proposed == _ZONED:
+                return f"CAST({self._text} AS TIMESTAMPTZ)"
+            case _:
+                return self._typed
+
     def _shown(self, value: Any) -> Any:
         if self.proposed == _ZONED and isinstance(value, datetime):
             return value.replace(tzinfo=UTC).isoformat()
@@ -103,7 +122,8 @@ def typed(text: str, proposed: str, dialect: Dialect) -> str:
 def _cast(text: str, proposed: str, dialect: Dialect) -> str:
     match proposed:
         case "DOUBLE":
-            return f"CASE WHEN isfinite(TRY_CAST({text} AS DOUBLE)) THEN TRY_CAST({text} AS DOUBLE) END"
+            number = f"TRY_CAST({text} AS DOUBLE)"
+            return f"CASE WHEN isfinite({number}) AND NOT regexp_matches({text}, '{_PADDED}') THEN {number} END"
         case "DATE" if dialect.date_format not in {None, _ISO_DATE}:
             return f"try_strptime({text}, {literal(str(dialect.date_format))})::DATE"
         case "DATE" | "TIME":

@@ -26,7 +26,7 @@ _QUOTE = literal('"')
 _BACKSLASH = "\\"
 _NOTHING = "(empty)"
 _TYPES = ("BOOLEAN", "BIGINT", "DOUBLE", "TIME", "DATE", "TIMESTAMP", "TIMESTAMPTZ", "VARCHAR")
-_TOO_WIDE = f"At most {MAX_COLUMNS:,} columns are profiled, of rows of at most {MAX_LINE_BYTES:,} bytes."
+_TOO_WIDE = f"At most {MAX_COLUMNS:,} columns are read, of rows of at most {MAX_LINE_BYTES:,} bytes."
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +75,24 @@ class Dialect:
             proposed={column["name"]: column["type"] for column in columns},
         )
 
-    def source(self, table: Path) -> str:
+    def source(self, table: Path, *, header_is_row: bool = False, notes_rejects: bool = True) -> str:
         """The table as text columns. Rows that do not fit are set aside and noted, not fatal.
+
+        With ``header_is_row`` the header, where there is one, is read as the first row, as it was written. Without
+        ``notes_rejects``, which is for a second look, what is set aside is not noted again.
 
         Strict, because only so does DuckDB note every row that it cannot read whole: its tolerant mode cuts rows that
         are too long, and takes what follows a quote that never closes for one value, without a word.
         """
         names = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.proposed)
+        header = self.has_header and not header_is_row
+        rejects = f"store_rejects = true, rejects_limit = {MAX_REJECTS}, " if notes_rejects else ""
         return (
             f"read_csv({literal(str(table))}, auto_detect = false, columns = {{{names}}}, "
             f"delim = {literal(self.delimiter)}, quote = {_QUOTE}, escape = {literal(self.escape)}, "
-            f"comment = {literal(self.comment)}, skip = {self.skipped_lines}, header = {str(self.has_header).lower()}, "
-            f"max_line_size = {MAX_LINE_BYTES}, strict_mode = true, ignore_errors = true, store_rejects = true, "
-            f"rejects_limit = {MAX_REJECTS}, rejects_line_size_limit = 1)"
+            f"comment = {literal(self.comment)}, skip = {self.skipped_lines}, header = {str(header).lower()}, "
+            f"max_line_size = {MAX_LINE_BYTES}, strict_mode = true, ignore_errors = true, "
+            f"{rejects}rejects_line_size_limit = 1)"
         )
 
     def warnings(self) -> list[str]:

@@ -42,8 +42,11 @@ def identifier(name: str) -> str:
 
 
 @contextmanager
-def opened_engine(file: Path, scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that may read ``file`` and ``scratch``, where it also spills. Its time zone is UTC."""
+def opened_engine(file: Path, scratch: Path, *, keeps_order: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that may read ``file`` and ``scratch``, where it also spills and writes. Its time zone is UTC.
+
+    ``keeps_order``: rows come out in the order of the file, at some cost.
+    """
     import duckdb  # a large library: only processors that use it load it
 
     connection = duckdb.connect(":memory:", config={"memory_limit": MEMORY_LIMIT, "threads": THREADS})
@@ -51,7 +54,7 @@ def opened_engine(file: Path, scratch: Path) -> Iterator[duckdb.DuckDBPyConnecti
         for statement in (
             "SET autoinstall_known_extensions = false",
             "SET autoload_known_extensions = false",
-            "SET preserve_insertion_order = false",
+            f"SET preserve_insertion_order = {str(keeps_order).lower()}",
             "SET enable_progress_bar = true",
             "SET enable_progress_bar_print = false",
             "SET TimeZone = 'UTC'",

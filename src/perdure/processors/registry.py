@@ -19,7 +19,12 @@ from pydantic import PydanticUserError
 from perdure.errors import ConfigurationError
 from perdure.processors.base import Processor
 
-BUILTIN = ("perdure.processors.csv", "perdure.processors.demo")
+BUILTIN = (
+    "perdure.processors.csv",
+    "perdure.processors.csv_deduplicate",
+    "perdure.processors.csv_to_parquet",
+    "perdure.processors.demo",
+)
 """The modules of the built-in job types."""
 ENTRY_POINT_GROUP = "perdure.processors"
 """Packages name their modules of processors under this entry point group."""
