@@ -192,12 +192,12 @@ class Signals:
         return lambda: self._handlers[kind].remove(handler)
 
     def emit(self, signal: Signal) -> None:
-        """Passes it on. A subscriber that fails is told of in the log: what it was told of has happened all the same."""
+        """Passes it on. That a subscriber fails is logged and no more: what it was told of has happened all the same."""
         for kind in type(signal).__mro__[:-1]:
             for handler in tuple(self._handlers.get(kind, ())):
                 try:
                     handler(signal)
-                except Exception:
+                except Exception:  # noqa: BLE001 (telemetry must not hurt a job)
                     _log.exception("a subscriber of %s failed", kind.__name__)
 
     async def wait_for(
