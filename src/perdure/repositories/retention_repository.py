@@ -67,7 +67,6 @@ planner from joining the tries of all deliveries.)"""
 _COUNT = {table: text(f"SELECT count(*) FROM perdure.{table} WHERE {rows}") for table, rows in _CONDITIONS.items()}
 _DELETE = {table: text(f"DELETE FROM perdure.{table} WHERE {rows}") for table, rows in _CONDITIONS.items()}
 
-
 _REMOVE_MAILS = text("DELETE FROM perdure.inbox_messages WHERE message_id < :end")
 _COUNT_MAILS = text("SELECT count(*) FROM perdure.inbox_messages WHERE message_id < :end")
 
@@ -122,8 +121,8 @@ class RetentionRepository:
 
     async def remove(self, job_ids: Sequence[UUID]) -> dict[str, int]:
         """Removes those of the jobs that still may go, and what hangs on them; returns how many rows of each table."""
-        before = {"before": self._cutoffs["before"]}
-        locked = list((await self._connection.execute(_LOCK, {"job_ids": list(job_ids)} | before)).scalars())
+        old = {"job_ids": list(job_ids), "before": self._cutoffs["before"]}
+        locked = list((await self._connection.execute(_LOCK, old)).scalars())
         may_go = list((await self._connection.execute(_STILL_MAY_GO, {"job_ids": locked} | self._cutoffs)).scalars())
         return {
             table: (await self._connection.execute(statement, {"job_ids": may_go})).rowcount
