@@ -192,7 +192,7 @@ class Signals:
         return lambda: self._handlers[kind].remove(handler)
 
     def emit(self, signal: Signal) -> None:
-        """Passes it on. That a subscriber fails is logged and no more: what it was told of has happened all the same."""
+        """Passes it on. That a subscriber fails is logged and no more: what it tells of has happened all the same."""
         for kind in type(signal).__mro__[:-1]:
             for handler in tuple(self._handlers.get(kind, ())):
                 try:
