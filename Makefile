@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: help setup demo dev test bench check format requirements clean
+.PHONY: help setup demo dev test bench check format reference docs requirements clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,12 @@ check: $(STAMP) ## Run the checks alone: style, types, walls between the rooms
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+reference: $(STAMP) ## Write the reference pages anew from the code
+	$(BIN)/python -m documentation reference
+
+docs: $(STAMP) ## Build the documentation's site in build/site
+	$(BIN)/python -m documentation site
 
 requirements: $(STAMP) ## Pin the dependencies anew, with hashes
 	$(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \

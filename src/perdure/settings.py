@@ -86,7 +86,9 @@ class Settings(BaseSettings):
     log_format: Annotated[str, Field(pattern="^(auto|console|json)$")] = Field(
         "auto", description="console, json, or auto: console on a terminal"
     )
-    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = Field(
+        "info", description="least severity that is logged: debug, info, warning or error"
+    )
 
     email_retry_seconds: Numbers = Field(
         (30, 120, 600, 1800, 7200), description="waits between the tries of a mail, comma separated"

@@ -28,6 +28,7 @@ class DeliveryStatus(StrEnum):
     SENT = "SENT"
     """The provider took it."""
     FAILED = "FAILED"
+    """Given up, for ``reason``."""
     SKIPPED = "SKIPPED"
     """Nobody was to be told, for ``reason``; kept, so that the silence explains itself."""
 
@@ -36,10 +37,15 @@ class SkipReason(StrEnum):
     """Why a declared channel is not used (``reason`` of a SKIPPED delivery)."""
 
     CHANNEL_DISABLED = "channel_disabled"
+    """The channel is declared with ``enabled`` false."""
     EVENT_NOT_SELECTED = "event_not_selected"
+    """``on`` does not list the event."""
     NO_RECIPIENT = "no_recipient"
+    """The job's context names nobody to tell."""
     INVALID_RECIPIENT = "invalid_recipient"
+    """What the context names is no address."""
     PROVIDER_NOT_CONFIGURED = "provider_not_configured"
+    """The process that was to send lacks the provider's settings."""
     INVALID_DECLARATION = "invalid_declaration"
     """The stored declaration no longer fits the channel's options: it is older than the code."""
     EVALUATION_FAILED = "evaluation_failed"
@@ -56,12 +62,14 @@ class FailureReason(StrEnum):
     EXPIRED = "expired"
     """Too old to be worth telling."""
     RENDERING_FAILED = "rendering_failed"
+    """The message could not be written."""
 
 
 class Verdict(StrEnum):
     """What one call of a provider came to."""
 
     ACCEPTED = "accepted"
+    """The provider took it."""
     TRANSIENT = "transient"
     """It failed, and surely nothing was sent: safe to try again."""
     AMBIGUOUS = "ambiguous"

@@ -22,22 +22,34 @@ class JobStatus(StrEnum):
     RETRYING = "RETRYING"
     """An attempt failed; the next one waits for its back-off."""
     SUCCEEDED = "SUCCEEDED"
+    """Done; ``result`` holds what the processor returned."""
     FAILED = "FAILED"
+    """No attempt is left, or none would help; ``error`` says how the last one ended."""
     CANCELLED = "CANCELLED"
+    """Stopped because somebody asked for it."""
 
 
 class TimelineEvent(StrEnum):
     """What a job's timeline can say. Each transition has one name, whoever causes it."""
 
     CREATED = "CREATED"
+    """The job was committed."""
     STARTED = "STARTED"
+    """A worker took it: an attempt began."""
     RETRY = "RETRY"
+    """The attempt failed; another follows."""
     SNOOZED = "SNOOZED"
+    """The processor asked to be run again later; the attempt is given back."""
     RELEASED = "RELEASED"
+    """The worker shut down and gave the job back unharmed, and the attempt with it."""
     SUCCESS = "SUCCESS"
+    """The attempt succeeded: the job has."""
     FAILURE = "FAILURE"
+    """The attempt failed, and no other follows: the job has failed."""
     CANCELLED = "CANCELLED"
+    """It was stopped on request."""
     RESTARTED = "RESTARTED"
+    """A new run of a finished job was opened."""
 
 
 _S, _E = JobStatus, TimelineEvent

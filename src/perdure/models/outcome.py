@@ -11,10 +11,11 @@ class ErrorReason(StrEnum):
     """Why the last attempt of a job failed (``error.reason``)."""
 
     RETRIES_EXHAUSTED = "retries_exhausted"
-    """The processor raised."""
+    """The processor raised an error."""
     NOT_RETRYABLE = "not_retryable"
     """The processor raised ``NotRetryable``: trying again would not help."""
     TIMED_OUT = "timed_out"
+    """It took longer than ``timeout_seconds``."""
     WORKER_LOST = "worker_lost"
     """The worker died, or could not renew its lease."""
     EXPIRED = "expired"

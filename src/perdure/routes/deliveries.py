@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 
 class DeliveryListQuery(Request):
     status: list[DeliveryStatus] = Field([], description="any of these")
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    limit: Annotated[int, Field(ge=1, le=200)] = Field(50, description="how many a page")
     cursor: Annotated[str, Field(max_length=100)] | None = Field(None, description="`next_cursor` of the page before")
 
 

@@ -59,6 +59,7 @@ def _describe_channels(document: dict[str, Any], channels: dict[str, Any]) -> No
     schema["properties"]["notifications"] = {
         "anyOf": [
             {
+                "title": "Notifications",
                 "type": "object",
                 "additionalProperties": False,
                 "properties": {

@@ -19,6 +19,7 @@ from perdure.models.api_key import Scope
 from perdure.repositories.inbox_repository import InboxRepository
 from perdure.routes.authentication import needs_unless_local, open_to_all
 from perdure.routes.dependencies import DatabasePart, Reading
+from perdure.routes.problems import responses
 from perdure.schemas import strict_json
 from perdure.schemas.base import Answer, Moment, Request
 
@@ -43,7 +44,7 @@ class MailList(Answer):
 
 
 class InboxQuery(Request):
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    limit: Annotated[int, Field(ge=1, le=200)] = Field(50, description="how many")
 
 
 @router.post("/api/send/{inbox_id}", dependencies=[open_to_all()], include_in_schema=False)
@@ -64,8 +65,12 @@ async def catch(inbox_id: str, request: HttpRequest, database: DatabasePart) -> 
 
 
 @router.get(
-    "/v1/inbox", dependencies=[needs_unless_local(Scope.READ)], summary="Mails in the local inbox, newest first"
+    "/v1/inbox",
+    dependencies=[needs_unless_local(Scope.READ)],
+    summary="Mails in the local inbox, newest first",
+    responses=responses(422, 503),
 )
 async def inbox(connection: Reading, query: Annotated[InboxQuery, Query()]) -> MailList:
+    """In `perdure dev` and the demo only; callers from the same machine need no key."""
     rows = await InboxRepository(connection).newest(query.limit)
     return MailList(items=[MailAnswer.model_validate(dict(row)) for row in rows])

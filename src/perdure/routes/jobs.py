@@ -42,16 +42,18 @@ class JobListQuery(Request):
     """Filters and paging of the list; unknown parameters are refused."""
 
     status: list[JobStatus] = Field([], description="any of these")
-    job_type: Name | None = None
-    queue: Name | None = None
-    created_after: Moment | None = None
-    created_before: Moment | None = None
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    job_type: Name | None = Field(None, description="only this job type")
+    queue: Name | None = Field(None, description="only this queue")
+    created_after: Moment | None = Field(None, description="only newer ones")
+    created_before: Moment | None = Field(None, description="only older ones")
+    limit: Annotated[int, Field(ge=1, le=200)] = Field(50, description="how many a page")
     cursor: Annotated[str, Field(max_length=100)] | None = Field(None, description="`next_cursor` of the page before")
 
 
 class WaitQuery(Request):
-    timeout_seconds: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 30.0
+    timeout_seconds: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = Field(
+        30.0, description="answer after so long, whatever its state"
+    )
 
 
 class NoQuery(Request):

@@ -36,8 +36,8 @@ _HEADERS: Mapping[int, Mapping[str, str]] = {401: {"WWW-Authenticate": "Bearer"}
 _HTTP_CODES = {404: "no_such_route", 405: "method_not_allowed"}
 
 
-def status_of(error: errors.PerdureError) -> int:
-    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+def status_of(kind: type[errors.PerdureError]) -> int:
+    return next(STATUS[parent] for parent in kind.__mro__ if parent in STATUS)
 
 
 def install(app: FastAPI) -> None:
@@ -83,7 +83,7 @@ def _answer(status: int, code: str, detail: str, headers: Mapping[str, str] | No
 
 
 async def _expected(_request: Request, error: errors.PerdureError) -> JSONResponse:
-    status = status_of(error)
+    status = status_of(type(error))
     headers = dict(_HEADERS.get(status, {}))
     if isinstance(error, errors.RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.size_bytes}"

@@ -70,13 +70,19 @@ class Operation:
 
 def render_reference(openapi: Mapping[str, Any]) -> str:
     """The page for an OpenAPI 3.1 document. It fits the policy ``default-src 'none'; style-src 'unsafe-inline'``."""
-    groups: dict[str, list[Operation]] = {}
-    problem: ObjectShape | None = None
-    for tag, operation in _Reader(openapi).operations():
-        groups.setdefault(tag, []).append(operation)
-        problem = problem or _problem_in(operation)
+    groups = read_operations(openapi)
+    found = (_problem_in(operation) for group in groups.values() for operation in group)
+    problem = next((shape for shape in found if shape is not None), None)
     info = {"summary": "", "description": "", **openapi["info"]}
     return _template().render(info=info, groups=groups, problem=problem, codes=_problem_codes())
+
+
+def read_operations(openapi: Mapping[str, Any]) -> dict[str, list[Operation]]:
+    """The operations of an OpenAPI document by their first tag, in its order."""
+    groups: dict[str, list[Operation]] = {}
+    for tag, operation in _Reader(openapi).operations():
+        groups.setdefault(tag, []).append(operation)
+    return groups
 
 
 def _problem_in(operation: Operation) -> ObjectShape | None:
@@ -91,7 +97,7 @@ def _problem_codes() -> dict[int, list[str]]:
     for kind in kinds:  # grows on the way: the whole tree, of which the leaves are what is raised
         below = [one for one in kind.__subclasses__() if one.__module__ == errors.__name__]
         kinds += below
-        status = next(problems.STATUS[parent] for parent in kind.__mro__ if parent in problems.STATUS)
+        status = problems.status_of(kind)
         if not below and status != HTTPStatus.INTERNAL_SERVER_ERROR:
             codes.setdefault(status, []).append(kind.code)
     return dict(sorted(codes.items()))

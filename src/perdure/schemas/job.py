@@ -42,15 +42,15 @@ class ContextShape(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    user_id: StrictStr | None = None
+    user_id: StrictStr | None = Field(None, description="whose job it is, in your own terms")
     email: EmailAddress | None = Field(None, description="a bare, well-formed address; nobody checks who owns it")
 
 
 class RetryShape(Request):
     """Back-off between attempts: starts at ``base_seconds``, doubles, stops growing at ``max_seconds``."""
 
-    base_seconds: PositiveSeconds = 2.0
-    max_seconds: PositiveSeconds = 300.0
+    base_seconds: PositiveSeconds = Field(2.0, description="wait before the first further attempt")
+    max_seconds: PositiveSeconds = Field(300.0, description="longest wait")
 
 
 class JobCreate(Request):
@@ -84,8 +84,8 @@ class JobCreate(Request):
         None, description="how long one attempt may take; default: the processor's own, else 3600"
     )
     retry: RetryShape | None = Field(None, description="default: the processor's own, else 2 s doubling up to 5 min")
-    tags: Annotated[list[Name], Field(max_length=MAX_TAGS)] | None = None
-    context: Annotated[ContextShape | None, AsSent] = None
+    tags: Annotated[list[Name], Field(max_length=MAX_TAGS)] | None = Field(None, description="words to find it by")
+    context: Annotated[ContextShape | None, AsSent] = Field(None, description="who the job is for; kept as sent")
     notifications: dict[str, dict[str, Any] | None] | None = Field(
         None, description="whom to tell, per channel; kept as sent"
     )
@@ -101,11 +101,15 @@ class JobCreate(Request):
 
 
 class RetryAnswer(Answer):
+    """Back-off between attempts."""
+
     base_seconds: float
     max_seconds: float
 
 
 class ErrorAnswer(Answer):
+    """How an attempt failed."""
+
     reason: ErrorReason
     type: str
     message: str
@@ -120,28 +124,28 @@ class JobSummary(Answer):
     queue: str
     priority: int
     status: JobStatus
-    run: int
-    attempt: int
-    max_attempts: int
-    timeout_seconds: float
+    run: int = Field(description="counts from 1; a retry of a finished job opens the next")
+    attempt: int = Field(description="of this run: 0 until it starts, then from 1")
+    max_attempts: int = Field(description="max_retries + 1")
+    timeout_seconds: float = Field(description="how long one attempt may take")
     retry: RetryAnswer
     tags: list[str]
     created_at: Moment
-    run_at: Moment
-    started_at: Moment | None
-    finished_at: Moment | None
+    run_at: Moment = Field(description="when it was, or will be, due")
+    started_at: Moment | None = Field(description="when its latest attempt began")
+    finished_at: Moment | None = Field(description="null until it is final")
     cancel_requested_at: Moment | None
-    context: dict[str, Any] | None
-    notifications: dict[str, Any] | None
-    progress: dict[str, Any] | None
-    error: ErrorAnswer | None
+    context: dict[str, Any] | None = Field(description="as sent")
+    notifications: dict[str, Any] | None = Field(description="as sent")
+    progress: dict[str, Any] | None = Field(description="{percent, message}, as its processor last told it")
+    error: ErrorAnswer | None = Field(description="how the last attempt failed")
 
 
 class JobAnswer(JobSummary):
     """A job, whole."""
 
     payload: Any
-    result: Any
+    result: Any = Field(description="what the processor returned; null until it succeeded")
 
 
 class JobList(Answer):
@@ -156,7 +160,7 @@ class EventAnswer(Answer):
     run: int
     attempt: int
     at: Moment
-    data: dict[str, Any]
+    data: dict[str, Any] = Field(description="what belongs to it: worker_id, error, run_at")
 
 
 class EventList(Answer):

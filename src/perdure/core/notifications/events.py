@@ -8,14 +8,14 @@ from perdure.models.lifecycle import JobStatus
 
 
 class JobEvent(Enum):
-    """What happened to a job, as its notifications name it (``"on": ["SUCCESS", "FAILURE"]``).
-
-    FAILURE is the end of the job, told once, never a single failed attempt.
-    """
+    """What happened to a job, as its notifications name it (``"on": ["SUCCESS", "FAILURE"]``)."""
 
     SUCCESS = "SUCCESS"
+    """The job succeeded."""
     FAILURE = "FAILURE"
+    """The job failed: no attempt is left. Told once, never for a single failed attempt."""
     CANCELLED = "CANCELLED"
+    """The job was cancelled."""
 
     @classmethod
     def of(cls, status: JobStatus) -> JobEvent | None:

@@ -1,0 +1,42 @@
+"""The page of states, events and reasons: every value that a job's or a delivery's record can show."""
+
+from __future__ import annotations
+
+from documentation.markdown import code, page, table
+from documentation.members import members_table
+from perdure.core.notifications.events import TOLD_BY_DEFAULT, JobEvent
+from perdure.models.api_key import Scope
+from perdure.models.delivery import DeliveryStatus, FailureReason, SkipReason, Verdict
+from perdure.models.lifecycle import TRANSITIONS, JobStatus, TimelineEvent
+from perdure.models.outcome import ErrorReason
+
+
+def render() -> str:
+    told = ", ".join(code(event.value) for event in JobEvent if event in TOLD_BY_DEFAULT)
+    moves = [[code(before), code(after), code(event)] for (before, after), event in TRANSITIONS.items()]
+    return page(
+        "States, events and reasons",
+        "## States of a job",
+        members_table(JobStatus, "`status`"),
+        "## The timeline",
+        "`GET /v1/jobs/{id}/events` tells every step:",
+        members_table(TimelineEvent, "`event`"),
+        "These are all the moves there are:",
+        table(["from", "to", "event"], moves),
+        "## Why an attempt failed",
+        members_table(ErrorReason, "`error.reason`"),
+        "## Events that can be told",
+        f"What a channel may list in `on`. Left out, it means {told}.",
+        members_table(JobEvent, "event"),
+        "## States of a delivery",
+        members_table(DeliveryStatus, "`status`"),
+        "## Why nobody was told",
+        "The `reason` of a `SKIPPED` delivery:",
+        members_table(SkipReason, "`reason`"),
+        "The `reason` of a `FAILED` one:",
+        members_table(FailureReason, "`reason`"),
+        "## What a try came to",
+        members_table(Verdict, "`verdict`"),
+        "## Scopes of a key",
+        members_table(Scope, "scope"),
+    )

@@ -1,0 +1,38 @@
+"""docs/reference is what the code gives, and what the code gives is described."""
+
+from enum import Enum
+
+import pytest
+from documentation.members import members_table
+from documentation.reference import api, reference_pages
+from fastapi import FastAPI
+from tests.docs.code_blocks import ROOT
+
+
+async def test_the_pages_are_what_the_code_gives(platform):
+    pages = reference_pages(platform)
+    kept = {path.name: path.read_text() for path in (ROOT / "docs/reference").glob("*.md")}
+    assert kept.keys() == pages.keys()
+    stale = [name for name in pages if kept[name] != pages[name]]
+    assert stale == [], "run `make reference`"
+
+
+class Colour(Enum):
+    RED = "red"
+    """As blood."""
+    BLUE = "blue"
+
+
+def test_a_member_that_nobody_described_is_named():
+    with pytest.raises(LookupError, match="BLUE"):
+        members_table(Colour, "colour")
+
+
+def test_a_parameter_that_nobody_described_is_named():
+    app = FastAPI()
+
+    @app.get("/trees", summary="List trees")
+    def trees(height: int) -> None: ...
+
+    with pytest.raises(LookupError, match=r"GET /trees.*height"):
+        api.render(app.openapi())
