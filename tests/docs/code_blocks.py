@@ -71,11 +71,18 @@ def script(page: Path, ports: dict[str, int], database_url: str) -> str:
     for written, port in ports.items():
         text = re.sub(rf"\b{written}\b", str(port), text)
     text = text.replace("postgresql://user:password@host/database", database_url)
-    text = text.replace("=…", "=something")
+    text = text.replace("=…", "=something").replace("/srv/", "srv/")
     text = re.sub(r"\bpdr_…", '"$(new_key)"', text)
-    text = re.sub(r"(?<!\$)\b(JOB|DELIVERY)_ID\b", lambda found: f'"$(newest {found[1].lower()})"', text)
+    text = re.sub(r"(?<!\$)\b(JOB|DELIVERY|FILE)_ID\b", _newest, text)
     text = re.sub(r"^perdure (.*&)$", r"exec perdure \1", text, flags=re.MULTILINE)  # it stays the page's own
     return f"{_PRELUDE.read_text()}\n{text}"
+
+
+def _newest(found: re.Match[str]) -> str:
+    """What the shell puts in the place of an id, inside single quotes too."""
+    before = found.string[found.string.rfind("\n", 0, found.start()) + 1 : found.start()]
+    quote = "'" if before.count("'") % 2 else ""
+    return f'{quote}"$(newest {found[1].lower()})"{quote}'
 
 
 def _step(block: Block) -> str:

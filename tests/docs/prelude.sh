@@ -9,6 +9,7 @@ perdure() {
     case "${1-}" in
         dev | serve) start server "$@" ;;
         worker) start worker "$@" ;;
+        files) command perdure "$@" | tee output && [ "$2" != upload ] || mv output last-file ;;
         *) command perdure "$@" ;;
     esac
 }
@@ -25,7 +26,7 @@ start() {
     MAILTRAP_API_HOST=${MAILTRAP_API_HOST-${MAILTRAP_API_KEY:+127.0.0.1:9}} exec perdure "$@" --json >&"$ready" 2>>"$role.log" &
     running[$role]=$!
     read -r -t 30 -u "$ready" said
-    case $said in *url* | *ready*) ;; *) echo "$said" >&2 && cat "$role.log" >&2 && return 1 ;; esac
+    case $said in *\"url\":* | *\"ready\":*) ;; *) echo "$said" >&2 && cat "$role.log" >&2 && return 1 ;; esac
 }
 
 stop() {
@@ -36,7 +37,7 @@ stop() {
 }
 
 newest() {
-    case $1 in job) set -- jobs job ;; delivery) set -- deliveries delivery ;; esac
+    case $1 in file) cat last-file && return ;; job) set -- jobs job ;; delivery) set -- deliveries delivery ;; esac
     command perdure "$1" list --limit 1 --json | python -c "import json, sys; print(json.load(sys.stdin)['items'][0]['$2_id'])"
 }
 

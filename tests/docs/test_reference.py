@@ -3,6 +3,7 @@
 from enum import Enum
 
 import pytest
+from documentation.markdown import GENERATED
 from documentation.members import members_table
 from documentation.reference import api, reference_pages
 from fastapi import FastAPI
@@ -12,9 +13,9 @@ from tests.docs.code_blocks import ROOT
 async def test_the_pages_are_what_the_code_gives(platform):
     pages = reference_pages(platform)
     kept = {path.name: path.read_text() for path in (ROOT / "docs/reference").glob("*.md")}
-    assert kept.keys() == pages.keys()
-    stale = [name for name in pages if kept[name] != pages[name]]
-    assert stale == [], "run `make reference`"
+    made = {name: text for name, text in kept.items() if GENERATED in text}
+    assert made.keys() == pages.keys()
+    assert [name for name in pages if made[name] != pages[name]] == [], "run `make reference`"
 
 
 class Colour(Enum):
