@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perdure.processors.base import JobContext, NotRetryable
-from perdure.processors.duckdb_engine import stop_if_cancelled
+from perdure.processors.stopping import stop_if_cancelled
 
 BLOCK_BYTES = 1_048_576
 HEAD_BYTES = 65_536

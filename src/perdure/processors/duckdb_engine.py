@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perdure.processors.base import JobContext
+from perdure.processors.stopping import Interrupted, stop_if_cancelled
 
 if TYPE_CHECKING:
     import duckdb
@@ -20,15 +21,6 @@ if TYPE_CHECKING:
 MEMORY_LIMIT = "192MB"
 THREADS = 2
 WATCH_SECONDS = 0.2
-
-
-class Interrupted(Exception):
-    """The attempt was told to stop, and did. Its outcome is already decided elsewhere; nobody reads this one."""
-
-
-def stop_if_cancelled(ctx: JobContext) -> None:
-    if ctx.cancelled:
-        raise Interrupted("stopped as asked")
 
 
 def literal(text: str) -> str:

@@ -24,6 +24,7 @@ BUILTIN = (
     "perdure.processors.csv_deduplicate",
     "perdure.processors.csv_to_parquet",
     "perdure.processors.demo",
+    "perdure.processors.json",
 )
 """The modules of the built-in job types."""
 ENTRY_POINT_GROUP = "perdure.processors"
