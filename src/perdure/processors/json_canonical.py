@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from perdure.processors.json_block import Blocks
-from perdure.processors.json_scalar import Flaw, number_text, string_text, string_value
+from perdure.processors.json_scalar import Flaw, number_text, quoted, string_text, string_value
 
 MAX_DEPTH = 1_000
 """A scalar has depth 0, ``[]`` depth 1."""
@@ -38,14 +38,18 @@ Step = Callable[[int, bytes], Any]
 
 
 class _Object:
-    """An object that is not closed yet: its members, canonical already, by what they are sorted by."""
+    """An object that is not closed yet: its values, canonical already, by their keys.
 
-    __slots__ = ("members", "outer", "sort_key")
+    The keys are kept in UTF-16, by whose code units they are sorted: another order than that of code points where some
+    characters need two units.
+    """
+
+    __slots__ = ("key", "outer", "values")
 
     def __init__(self, outer: bytearray) -> None:
         self.outer = outer
-        self.members: dict[bytes, bytes] = {}
-        self.sort_key = b""
+        self.values: dict[bytes, bytes] = {}
+        self.key = b""
 
 
 def canonicalize(
@@ -118,11 +122,10 @@ class _Document:
         container = self._open[-1]
         if kind != _STRING or container is None:
             raise Flaw("a key in double quotes is expected")
-        # By UTF-16 code units, which differs from the order of code points where some need two.
-        container.sort_key = string_value(token).encode("utf-16-be")
-        if container.sort_key in container.members:
+        container.key = string_value(token).encode("utf-16-be")
+        if container.key in container.values:
             raise Flaw("a key stands twice in the same object")
-        self._out = bytearray(string_text(token) + b":")
+        self._out = bytearray()
         return self.colon
 
     def colon(self, _: int, token: bytes) -> Step:
@@ -141,7 +144,7 @@ class _Document:
             raise Flaw("a comma or ] is expected")
         if token not in {b",", b"}"}:
             raise Flaw("a comma or } is expected")
-        container.members[container.sort_key] = bytes(self._out)
+        container.values[container.key] = bytes(self._out)
         return self.key if token == b"," else self._closed()
 
     def end(self, kind: int, _: bytes) -> None:
@@ -173,7 +176,11 @@ class _Document:
         else:
             self._out = container.outer
             self._out += b"{"
-            self._out += b",".join([container.members[key] for key in sorted(container.members)])
+            for index, key in enumerate(sorted(container.values)):
+                self._out += b"," if index else b""
+                self._out += quoted(key.decode("utf-16-be"))
+                self._out += b":"
+                self._out += container.values[key]
             self._out += b"}"
         return self._next()
 

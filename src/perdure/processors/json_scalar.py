@@ -24,7 +24,12 @@ def string_text(token: bytes) -> bytes:
     """The canonical form of a string in its quotes. Raises ``Flaw`` like ``string_value``."""
     if b"\\" not in token and token.isascii():
         return token
-    return json.dumps(string_value(token), ensure_ascii=False).encode()
+    return quoted(string_value(token))
+
+
+def quoted(value: str) -> bytes:
+    """The canonical form of a string."""
+    return json.dumps(value, ensure_ascii=False).encode()
 
 
 def string_value(token: bytes) -> str:
