@@ -9,7 +9,7 @@ from perdure.processors.registry import ProcessorRegistry
 
 _INTRODUCTION = """
 What every worker can do. `GET /v1/job-types` answers the same with JSON Schemas, and with the types that your own
-workers published: [how to write one](../quickstart.md#6-write-your-own-job).
+workers published: [how to write one](../how-to/write-a-processor.md).
 """
 
 

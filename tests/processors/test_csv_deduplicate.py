@@ -17,9 +17,9 @@ def deduplicated(context):
     """Runs the processor over a table; returns its result and the text of the file it made."""
 
     def run(content, **request):
-        context.file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        (context.folder / "x").write_bytes(content if isinstance(content, bytes) else content.encode())
         result = deduplicate.function(deduplicate.payload_type.validate_python({"file": "x", **request}), context)
-        return result, (context.outputs / result.file).read_bytes().decode()
+        return result, (context.folder / result.file).read_bytes().decode()
 
     return run
 
@@ -35,7 +35,7 @@ def test_repeated_rows_go_and_the_others_stay_as_they_are(deduplicated, context)
         "warnings": [],
     }
     assert context.content_types == {"deduplicated.csv": "text/csv; charset=utf-8"}
-    assert context.reported[-1] == (100, "done")
+    assert context.told[-1] == (100, "done")
 
 
 @pytest.mark.parametrize(("keep", "text"), [("first", "k,v\n1,a\n2,b\n"), ("last", "k,v\n2,b\n1,c\n")])
@@ -143,7 +143,7 @@ def test_a_request_is_checked(request_):
 def test_a_cancelled_job_leaves_neither_scratch_nor_output(context, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(duckdb_engine, "WATCH_SECONDS", 0.001)
-    context.file.write_text("a,b\n" + "".join(f"{n},x\n" for n in range(400_000)))
+    (context.folder / "x").write_text("a,b\n" + "".join(f"{n},x\n" for n in range(400_000)))
     progress = context.progress
 
     def stop(percent, message=None):
@@ -153,4 +153,4 @@ def test_a_cancelled_job_leaves_neither_scratch_nor_output(context, tmp_path, mo
     context.progress = stop
     with pytest.raises(duckdb_engine.Interrupted):
         deduplicate.function(deduplicate.payload_type.validate_python({"file": "x"}), context)
-    assert list(tmp_path.iterdir()) == [context.file]
+    assert list(tmp_path.iterdir()) == [context.folder / "x"]

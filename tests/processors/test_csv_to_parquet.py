@@ -13,10 +13,10 @@ def converted(context):
     """Runs the processor over a table; returns its result and the rows of the file it made."""
 
     def run(content, **request):
-        context.file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        (context.folder / "x").write_bytes(content if isinstance(content, bytes) else content.encode())
         result = to_parquet.function(to_parquet.payload_type.validate_python({"file": "x", **request}), context)
         with duckdb.connect() as connection:
-            rows = connection.execute("SELECT * FROM read_parquet(?)", [str(context.outputs / result.file)]).fetchall()
+            rows = connection.execute("SELECT * FROM read_parquet(?)", [str(context.folder / result.file)]).fetchall()
         return result, rows
 
     return run
@@ -46,16 +46,16 @@ def test_a_table_becomes_columns_of_their_own_types(converted, context):
         (None, 2000.0, None, date(2020, 1, 1), None, None, "00501"),
     ]
     assert (result.rows, result.warnings) == (2, [])
-    assert result.size_bytes == (context.outputs / "table.parquet").stat().st_size
+    assert result.size_bytes == (context.folder / "table.parquet").stat().st_size
     assert context.content_types == {"table.parquet": "application/vnd.apache.parquet"}
 
 
 def test_timestamps_with_an_offset_are_instants(context):
-    context.file.write_text("at,n\n1970-01-01T02:00:10+02:00,1\n1970-01-01T00:00:20Z,2\n")
+    (context.folder / "x").write_text("at,n\n1970-01-01T02:00:10+02:00,1\n1970-01-01T00:00:20Z,2\n")
     to_parquet.function(to_parquet.payload_type.validate_python({"file": "x"}), context)
     with duckdb.connect() as connection:
         found = connection.execute(
-            'SELECT typeof("at"), epoch("at") FROM read_parquet(?)', [str(context.outputs / "table.parquet")]
+            'SELECT typeof("at"), epoch("at") FROM read_parquet(?)', [str(context.folder / "table.parquet")]
         ).fetchall()
     assert found == [("TIMESTAMP WITH TIME ZONE", 10), ("TIMESTAMP WITH TIME ZONE", 20)]
 
@@ -94,7 +94,7 @@ def test_compressions(converted, context, compression):
     converted("a,b\n" + "1,x\n" * 3_000, compression=compression)
     with duckdb.connect() as connection:
         found = connection.execute(
-            "SELECT DISTINCT compression FROM parquet_metadata(?)", [str(context.outputs / "table.parquet")]
+            "SELECT DISTINCT compression FROM parquet_metadata(?)", [str(context.folder / "table.parquet")]
         ).fetchall()
     assert found == [("UNCOMPRESSED" if compression == "none" else compression.upper(),)]
 

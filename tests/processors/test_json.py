@@ -15,10 +15,10 @@ def canonical(context):
     """Runs the processor over a file; returns its result and the bytes of the file it made."""
 
     def run(content, **request):
-        context.file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        (context.folder / "x").write_bytes(content if isinstance(content, bytes) else content.encode())
         payload = canonicalize_json.payload_type.validate_python({"file": "x", **request})
         result = canonicalize_json.function(payload, context)
-        return result, (context.outputs / result.file).read_bytes()
+        return result, (context.folder / result.file).read_bytes()
 
     return run
 
@@ -32,7 +32,7 @@ def test_a_document_becomes_its_canonical_form(canonical, context):
         "sha256": hashlib.sha256(form).hexdigest(),
     }
     assert context.content_types == {"canonical.json": "application/json"}
-    assert context.reported[-1] == (100, "done")
+    assert context.told[-1] == (100, "done")
 
 
 @pytest.mark.parametrize("lines", [True, None])
@@ -93,7 +93,7 @@ def test_a_document_has_its_limit_and_many_lines_have_not(canonical, monkeypatch
 
 def test_a_cancelled_job_leaves_neither_scratch_nor_output(context, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    context.file.write_text('{"a": 1}\n' * 100_000)
+    (context.folder / "x").write_text('{"a": 1}\n' * 100_000)
     progress = context.progress
 
     def stop(percent, message=None):
@@ -103,8 +103,8 @@ def test_a_cancelled_job_leaves_neither_scratch_nor_output(context, tmp_path, mo
     context.progress = stop
     with pytest.raises(Interrupted):
         canonicalize_json.function(canonicalize_json.payload_type.validate_python({"file": "x"}), context)
-    assert 0 < context.reported[-1][0] < 60
-    assert list(tmp_path.iterdir()) == [context.file]
+    assert 0 < context.told[-1][0] < 60
+    assert list(tmp_path.iterdir()) == [context.folder / "x"]
 
 
 @pytest.mark.parametrize("request_", [{}, {"file": "x", "lines": "perhaps"}, {"file": "x", "line": True}])

@@ -1,8 +1,8 @@
 """``csv.deduplicate``: a table without its repeated rows, in bounded memory whatever its size.
 
 The file is read twice, each time in its order. First its rows are numbered and grouped by their key, which gives the
-numbers to keep; these become a mark for every row; then the rows are written beside their marks. So no row is ever
-stored or sorted, only numbers are, and each step can spill.
+numbers to keep; these become a mark for every row; then the rows are written beside their marks. So only numbers are
+ever sorted, and each step can spill.
 """
 
 from __future__ import annotations
