@@ -65,7 +65,7 @@ def test_a_container_starts_with_its_own_key_and_brings_no_revoked_one_back(perd
     environment = {"PERDURE_HOST": "0.0.0.0", "PERDURE_BOOTSTRAP_KEY_FILE": str(secret)}
     first = installation.serve(**environment)
     with Client(first.ready["url"], token) as client:
-        assert client.call(calls.list_jobs())["items"] == []
+        client.call(calls.list_jobs())
         perdure("keys", "revoke", token.split("_")[1])
         with pytest.raises(PerdureAPIError) as refusal:
             while True:  # until it is noticed, which is within a second
