@@ -14,7 +14,7 @@ from benchmarks import http_load, own_works, works
 from benchmarks.counters import Counters
 from benchmarks.figures import Figure
 from benchmarks.installed import Installed, installed_systems
-from benchmarks.report import write_report
+from benchmarks.report import Run, write_report
 from benchmarks.scripted import System
 from benchmarks.sizes import SIZES, Sizes
 from benchmarks.works import Rates
@@ -29,6 +29,9 @@ FOR_PERDURE = (
     own_works.more_processes,
     own_works.millisecond_handlers,
 )
+QUICK_FOR_PERDURE = (own_works.while_told,)
+SHARE_OF_ROUNDS = 0.7
+"""Of the time; the rest is for the works of Perdure alone."""
 NOT_FOR_THE_LIMIT = (works.submit_one_by_one, works.start_latency)
 
 
@@ -41,10 +44,21 @@ def main() -> None:
         installed = opened.enter_context(installed_systems(directory, Counters(directory / "counters"), asked.mode))
         for name, reason in installed.skipped.items():
             _tell(f"skipped {name}: {reason}")
-        figures = list(_measured(installed, sizes, asked))
+        figures = list(_measured(installed, sizes, asked, started))
     seconds = time.monotonic() - started
     _tell(f"done in {seconds:.0f} s")
-    write_report(figures, installed.skipped, asked.mode, seconds, complete=asked.only is None and asked.systems is None)
+    complete = asked.only is None and asked.systems is None
+    outcomes = {one.name: one.outcome for one in installed.systems}
+    write_report(
+        Run(
+            figures=figures,
+            outcomes=outcomes,
+            skipped=installed.skipped,
+            mode=asked.mode,
+            seconds=seconds,
+            is_complete=complete,
+        )
+    )
 
 
 def _arguments() -> argparse.Namespace:
@@ -55,18 +69,24 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measured(installed: Installed, sizes: Sizes, asked: argparse.Namespace) -> Iterator[Figure]:
+def _measured(installed: Installed, sizes: Sizes, asked: argparse.Namespace, started: float) -> Iterator[Figure]:
     rates = Rates()
     wanted = None if asked.systems is None else set(asked.systems.split(","))
     systems = [one for one in installed.systems if wanted is None or one.name in wanted]
     broken: set[tuple[str, str]] = set()
+    round_seconds = 0.0
     for number in range(sizes.rounds):
+        begun = time.monotonic()
+        if begun - started + round_seconds > sizes.budget_seconds * SHARE_OF_ROUNDS:
+            _tell(f"no time for round {number + 1}")
+            break
         for work in FOR_ALL:
             if asked.only is None or asked.only in work.__name__:
                 yield from _in_turns(work, systems, number, (sizes, rates, broken))
         if asked.only is None or asked.only in "submit_over_http":
             yield from _told(number, http_load.submit_over_http(installed.perdure, installed.limit, sizes))
-    for work in FOR_PERDURE:
+        round_seconds = time.monotonic() - begun
+    for work in FOR_PERDURE if asked.mode != "quick" else QUICK_FOR_PERDURE:
         if asked.only is None or asked.only in work.__name__:
             yield from _in_turns(work, [installed.perdure], 0, (sizes, rates, broken))
 

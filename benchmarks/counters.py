@@ -14,6 +14,7 @@ SAMPLE_SECONDS = 0.02
 WARM_UP_SHARE = 0.1
 """The first tenth of the jobs is not judged: processes fall in, caches fill."""
 COOL_DOWN_SHARE = 0.95
+JUDGED_SHARE = COOL_DOWN_SHARE - WARM_UP_SHARE
 
 
 class Counters:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE / ".environments"
+MODES = ("quick", "default", "full")
 NEWER_VERSIONS = 4
 """How many minor versions of Python are looked for."""
 
@@ -29,13 +30,14 @@ class Peer:
     service: str
     outcome: str
     mode: str
+    expected_rate: float
     variants: tuple[str, ...] = ()
     python: str = "3.11"
     """The oldest Python that it runs on."""
 
 
 def peers(mode: str) -> list[Peer]:
-    """Those of ``mode``: ``full`` has all, the others the default ones."""
+    """Those that ``mode`` measures: each longer mode has those of the shorter ones too."""
     listed = tomllib.loads((HERE / "peers.toml").read_text())
     found = [
         Peer(
@@ -44,12 +46,13 @@ def peers(mode: str) -> list[Peer]:
             service=one["service"],
             outcome=one["outcome"],
             mode=one["mode"],
-            variants=tuple(one.get("variants", ())),
+            expected_rate=one["expected_rate"],
+            variants=(*one.get("variants", ()), *(one.get("more_variants", ()) if mode == "full" else ())),
             python=one.get("python", "3.11"),
         )
         for name, one in listed.items()
     ]
-    return [one for one in found if mode == "full" or one.mode == "default"]
+    return [one for one in found if MODES.index(one.mode) <= MODES.index(mode)]
 
 
 def environment_of(peer: Peer) -> Path:

@@ -32,10 +32,11 @@ def installed_systems(directory: Path, counters: Counters, mode: str) -> Iterato
         server = opened.enter_context(postgresql(directory / "postgresql"))
         ours = Path(sys.executable)
 
-        def own(name: str) -> System:
-            return System(name, name, ours, fresh_database(server, f"bench_{name}"), counters, directory)
+        def own(name: str, expected_rate: float) -> System:
+            url = fresh_database(server, f"bench_{name}")
+            return System(name, name, ours, url, counters, directory, expected_rate, "in PostgreSQL")
 
-        perdure, limit = own("perdure"), own("limit")
+        perdure, limit = own("perdure", 8_000), own("limit", 25_000)
         systems = [perdure, limit]
         redis_url: str | None = None
         for peer in peers(mode):
@@ -54,6 +55,16 @@ def installed_systems(directory: Path, counters: Counters, mode: str) -> Iterato
 def _variants(peer: Peer, python: Path, url: str, counters: Counters, directory: Path) -> list[System]:
     script = peer.name.replace("-", "_")
     return [
-        System(f"{peer.name} {variant}".strip(), script, python, url, counters, directory, variant)
+        System(
+            name=f"{peer.name} {variant}".strip(),
+            script=script,
+            python=python,
+            url=url,
+            counters=counters,
+            directory=directory,
+            expected_rate=peer.expected_rate,
+            outcome=peer.outcome,
+            variant=variant,
+        )
         for variant in peer.variants or ("",)
     ]

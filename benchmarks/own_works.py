@@ -11,7 +11,7 @@ import asyncpg
 import psutil
 
 from benchmarks import mail_stand_in
-from benchmarks.counters import rate_between
+from benchmarks.counters import JUDGED_SHARE, rate_between
 from benchmarks.figures import Figure
 from benchmarks.scripted import System
 from benchmarks.sizes import Sizes
@@ -40,7 +40,7 @@ def _waiting(system: System, count: int) -> None:
 
 
 def _count(system: System, sizes: Sizes, rates: Rates) -> int:
-    return rates.count("drain", system, sizes.drain_seconds / 0.85, 5_000)
+    return rates.count("drain", system, sizes.drain_seconds / JUDGED_SHARE)
 
 
 def beside_finished(system: System, sizes: Sizes, rates: Rates) -> Iterator[Figure]:

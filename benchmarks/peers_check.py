@@ -52,7 +52,7 @@ def _checked(system: System) -> str:
     if (left := system.call("left")["left"]) != JOBS + BATCH:
         raise RuntimeError(f"{left} jobs are left of {JOBS + BATCH} before any work")
     drain(system, JOBS + BATCH)
-    latencies = pinged(system, PINGS, PAUSE_MS)
+    [latencies] = pinged(system, [(PINGS, PAUSE_MS)])
     if len(latencies) != PINGS:
         raise RuntimeError(f"{len(latencies)} of {PINGS} latencies were noted")
     return f"{JOBS + BATCH} jobs done, each once; a lone one begins after {percentile(latencies, 0.5):.1f} ms (median)"

@@ -6,8 +6,8 @@ import json
 import os
 import platform
 import re
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,26 +17,43 @@ from benchmarks.plot import bars
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "performance.md"
-_SHOWN = re.compile(r"(<!-- figures: begin -->\n).*(<!-- figures: end -->)", re.DOTALL)
+PICTURE = ROOT / "docs" / "performance.svg"
 PLOTTED = ("drain", "bulk submit", "submit one by one", "start, idle, p50")
+_SHOWN = re.compile(r"(<!-- figures: begin -->\n).*(<!-- figures: end -->)", re.DOTALL)
 
 
-def write_report(
-    figures: Sequence[Figure], skipped: dict[str, str], mode: str, seconds: float, *, complete: bool
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What was measured, and how. ``outcomes`` says of each system where the outcome of a job is durable."""
+
+    figures: Sequence[Figure]
+    outcomes: Mapping[str, str]
+    skipped: Mapping[str, str]
+    mode: str
+    seconds: float
+    is_complete: bool
+
+
+def write_report(run: Run) -> None:
     """Writes everything; the page only of a complete run, so that it never shows a part."""
-    summaries = summarize(figures)
+    summaries = summarize(run.figures)
+    about = {
+        "mode": run.mode,
+        "seconds": round(run.seconds),
+        "machine": _machine(),
+        "at": datetime.now(UTC).date().isoformat(),
+    }
+    found = {"about": about, "skipped": dict(run.skipped), "figures": [asdict(one) for one in summaries]}
+    table = "\n".join(_lines(summaries, run, about))
+    picture = bars([one for one in summaries if one.work in PLOTTED], PLOTTED)
+    name = run.mode if run.is_complete else f"{run.mode}-part"
     RESULTS.mkdir(exist_ok=True)
-    about = {"mode": mode, "seconds": round(seconds), "machine": _machine(), "at": datetime.now(UTC).date().isoformat()}
-    table = _table(summaries, skipped, about)
-    name = mode if complete else f"{mode}-part"
-    (RESULTS / f"{name}.json").write_text(
-        json.dumps({"about": about, "skipped": skipped, "figures": [asdict(one) for one in summaries]}, indent=1) + "\n"
-    )
+    (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
     (RESULTS / f"{name}.md").write_text(table)
-    (RESULTS / f"{name}.svg").write_text(bars([one for one in summaries if one.work in PLOTTED], PLOTTED))
-    if complete and mode == "default" and PAGE.exists():
-        PAGE.write_text(_SHOWN.sub(lambda found: f"{found[1]}{table}\n{found[2]}", PAGE.read_text()))
+    (RESULTS / f"{name}.svg").write_text(picture)
+    if run.is_complete and run.mode == "default":
+        PICTURE.write_text(picture)
+        PAGE.write_text(_SHOWN.sub(lambda page: f"{page[1]}{table}\n{page[2]}", PAGE.read_text()))
 
 
 def _machine() -> str:
@@ -44,31 +61,42 @@ def _machine() -> str:
     return f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, Python {platform.python_version()}"
 
 
-def _table(summaries: Sequence[Summary], skipped: dict[str, str], about: dict[str, object]) -> str:
-    lines = [f"Measured {about['at']} in mode {about['mode']} ({about['seconds']} s) on {about['machine']}.", ""]
-    for work in dict.fromkeys(one.work for one in summaries):
-        of_work = [one for one in summaries if one.work == work]
-        ours = next((one.median for one in of_work if one.system.startswith("perdure")), None)
-        lines += [
-            f"**{work}**, {of_work[0].unit}",
-            "",
-            "| system | median | min to max | Perdure is |",
-            "|---|---:|---:|---:|",
-        ]
-        lines += [_row(one, ours) for one in sorted(of_work, key=_best_first)]
-        lines.append("")
-    lines += [f"Left out: {name} ({reason})." for name, reason in skipped.items()]
-    return "\n".join(lines)
+def _lines(summaries: Sequence[Summary], run: Run, about: Mapping[str, object]) -> Iterator[str]:
+    yield f"Measured {about['at']} in mode {about['mode']} ({about['seconds']} s) on {about['machine']}."
+    yield ""
+    by_work = {one.work: [other for other in summaries if other.work == one.work] for one in summaries}
+    for work, of_work in by_work.items():
+        if len(of_work) > 1:
+            yield from _comparison(work, of_work, run.outcomes)
+    yield "**Perdure alone**"
+    yield ""
+    yield "| work | median | min to max | |"
+    yield "|---|---:|---:|---|"
+    for work, of_work in by_work.items():
+        if len(of_work) == 1:
+            yield f"| {work} | {_values(of_work[0])} | {of_work[0].unit} |"
+    yield ""
+    yield from (f"Left out: {name} ({reason})." for name, reason in run.skipped.items())
 
 
-def _best_first(one: Summary) -> float:
-    return -one.median if one.unit == "1/s" else one.median
+def _comparison(work: str, of_work: Sequence[Summary], outcomes: Mapping[str, str]) -> Iterator[str]:
+    ours = next((one.median for one in of_work if _is_ours(one)), None)
+    yield f"**{work}**, {of_work[0].unit}"
+    yield ""
+    yield "| system | median | min to max | outcome durable | Perdure is |"
+    yield "|---|---:|---:|---|---|"
+    for one in sorted(of_work, key=lambda one: -one.median if one.unit == "1/s" else one.median):
+        name = f"**{one.system}**" if _is_ours(one) else one.system
+        yield f"| {name} | {_values(one)} | {outcomes.get(one.system, '')} | {_ratio(one, ours)} |"
+    yield ""
 
 
-def _row(one: Summary, ours: float | None) -> str:
-    ratio = _ratio(one, ours)
-    name = f"**{one.system}**" if one.system.startswith("perdure") else one.system
-    return f"| {name} | {_number(one.median)} | {_number(one.smallest)} to {_number(one.largest)} | {ratio} |"
+def _is_ours(one: Summary) -> bool:
+    return one.system.startswith("perdure")
+
+
+def _values(one: Summary) -> str:
+    return f"{_number(one.median)} | {_number(one.smallest)} to {_number(one.largest)}"
 
 
 def _number(value: float) -> str:
@@ -77,6 +105,6 @@ def _number(value: float) -> str:
 
 def _ratio(one: Summary, ours: float | None) -> str:
     """How much better we do: more a second, or less time."""
-    if ours is None or one.system.startswith("perdure") or not one.median or not ours:
+    if not ours or _is_ours(one) or not one.median:
         return ""
     return f"{ours / one.median if one.unit == '1/s' else one.median / ours:.2f} times as good"

@@ -32,6 +32,8 @@ class System:
     url: str
     counters: Counters
     directory: Path
+    expected_rate: float
+    outcome: str
     variant: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
 

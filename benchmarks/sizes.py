@@ -10,6 +10,8 @@ class Sizes:
     """Seconds are of steady state; the others are numbers of jobs, requests, seconds or rounds."""
 
     rounds: int
+    budget_seconds: float
+    """No further round begins that would not end in time for the works of Perdure alone."""
     drain_seconds: float
     submit_seconds: float
     pings: int
@@ -25,9 +27,10 @@ class Sizes:
 SIZES = {
     "quick": Sizes(
         rounds=1,
+        budget_seconds=180,
         drain_seconds=2,
         submit_seconds=0.5,
-        pings=50,
+        pings=30,
         requests=1_000,
         finished=200_000,
         scheduled=20_000,
@@ -38,9 +41,10 @@ SIZES = {
     ),
     "default": Sizes(
         rounds=3,
+        budget_seconds=880,
         drain_seconds=5,
         submit_seconds=1,
-        pings=200,
+        pings=100,
         requests=5_000,
         finished=2_000_000,
         scheduled=100_000,
@@ -51,6 +55,7 @@ SIZES = {
     ),
     "full": Sizes(
         rounds=7,
+        budget_seconds=8 * 3_600,
         drain_seconds=10,
         submit_seconds=3,
         pings=1_000,

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.counters import steady_rate
+from benchmarks.counters import JUDGED_SHARE, steady_rate
 from benchmarks.figures import Figure, percentile
 from benchmarks.scripted import System
 from benchmarks.sizes import Sizes
 
 BULK = 1_000
-FIRST_COUNT = 1_000
-MAX_FIRST_COUNT = 20_000
-LONG_ENOUGH_SECONDS = 0.5
 DRAIN_TIMEOUT_SECONDS = 120
 LEFT_TIMEOUT_SECONDS = 30
 IDLE_PAUSE_MS = 25
@@ -26,29 +23,18 @@ class Rates:
 
     known: dict[tuple[str, str], float] = field(default_factory=dict)
 
-    def count(self, work: str, system: System, seconds: float, default: float) -> int:
-        return max(int(self.known.get((work, system.name), default) * seconds), 100)
+    def count(self, work: str, system: System, seconds: float) -> int:
+        """So many jobs take about ``seconds``; at the first time, by what is expected of the system."""
+        return max(int(self.known.get((work, system.name), system.expected_rate) * seconds), 100)
 
 
 def bulk_and_drain(system: System, sizes: Sizes, rates: Rates) -> Iterator[Figure]:
     """Jobs in bulk, then two worker processes until none is left."""
-    if ("drain", system.name) not in rates.known:
-        rates.known["drain", system.name] = _first_rate(system)
-    count = rates.count("drain", system, sizes.drain_seconds / 0.85, 1_000)
+    count = rates.count("drain", system, sizes.drain_seconds / JUDGED_SHARE)
     rate, submit_rate = _drained(system, count)
     rates.known["drain", system.name] = rate
     yield Figure("drain", system.name, rate, "1/s")
     yield Figure("bulk submit", system.name, submit_rate, "1/s")
-
-
-def _first_rate(system: System) -> float:
-    """By drains that grow until one is long enough to go by."""
-    count = FIRST_COUNT
-    while True:
-        rate, _ = _drained(system, count)
-        if count / rate > LONG_ENOUGH_SECONDS or count > MAX_FIRST_COUNT:
-            return rate
-        count *= 5
 
 
 def _drained(system: System, count: int) -> tuple[float, float]:
@@ -82,7 +68,7 @@ def await_none_left(system: System) -> None:
 def submit_one_by_one(system: System, sizes: Sizes, rates: Rates) -> Iterator[Figure]:
     """One producer, each job acknowledged before the next."""
     system.call("prepare")
-    count = rates.count("submit", system, sizes.submit_seconds, 300)
+    count = rates.count("submit", system, sizes.submit_seconds)
     rate = count / system.call("fill", count, 1)["seconds"]
     rates.known["submit", system.name] = rate
     yield Figure("submit one by one", system.name, rate, "1/s")
@@ -90,23 +76,24 @@ def submit_one_by_one(system: System, sizes: Sizes, rates: Rates) -> Iterator[Fi
 
 def start_latency(system: System, sizes: Sizes, _rates: Rates) -> Iterator[Figure]:
     """From just before the submission to the first line of the handler, two worker processes waiting."""
-    for work, count, pause_ms in (
-        ("start, idle", sizes.pings, IDLE_PAUSE_MS),
-        ("start, under load", sizes.pings * 2, 0),
-    ):
-        latencies = pinged(system, count, pause_ms)
+    paces = ((sizes.pings, IDLE_PAUSE_MS), (sizes.pings * 2, 0))
+    for work, latencies in zip(("start, idle", "start, under load"), pinged(system, paces), strict=True):
         yield Figure(f"{work}, p50", system.name, percentile(latencies, 0.5), "ms")
         yield Figure(f"{work}, p99", system.name, percentile(latencies, 0.99), "ms")
 
 
-def pinged(system: System, count: int, pause_ms: int) -> list[float]:
-    """Milliseconds from submission to start of each of ``count`` jobs."""
+def pinged(system: System, paces: Sequence[tuple[int, int]]) -> list[list[float]]:
+    """Milliseconds from submission to start, for each pace: so many jobs, one every so many milliseconds."""
     noted = system.directory / "latencies"
     noted.write_text("")
     system.call("prepare")
     system.analyze()
     system.counters.reset()
+    taken: list[list[float]] = []
     with system.working(2, latencies=noted) as workers:
-        system.call("ping", count, pause_ms)
-        system.counters.watch(count, DRAIN_TIMEOUT_SECONDS, lambda: system.trouble(workers))
-    return [int(line) / 1e6 for line in noted.read_text().split()]
+        for count, pause_ms in paces:
+            system.call("ping", count, pause_ms)
+            before = sum(map(len, taken))
+            system.counters.watch(before + count, DRAIN_TIMEOUT_SECONDS, lambda: system.trouble(workers))
+            taken.append([int(line) / 1e6 for line in noted.read_text().split()[before:]])
+    return taken
