@@ -30,7 +30,7 @@ FOR_PERDURE = (
     own_works.millisecond_handlers,
 )
 QUICK_FOR_PERDURE = (own_works.while_told,)
-SHARE_OF_ROUNDS = 0.7
+SHARE_OF_ROUNDS = 0.65
 """Of the time; the rest is for the works of Perdure alone."""
 NOT_FOR_THE_LIMIT = (works.submit_one_by_one, works.start_latency)
 

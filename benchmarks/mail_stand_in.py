@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+_NEVER = asyncio.Event()
 _BODY = b'{"success":true,"message_ids":["1"]}'
 _ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
 
@@ -33,7 +34,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
             length = _LENGTH.search(head)
             await reader.readexactly(int(length[1]) if length else 0)
             if sys.argv[1] == "hanging":
-                await asyncio.Event().wait()
+                await _NEVER.wait()
             writer.write(_ANSWER)
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()

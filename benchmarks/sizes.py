@@ -42,7 +42,7 @@ SIZES = {
     "default": Sizes(
         rounds=3,
         budget_seconds=880,
-        drain_seconds=5,
+        drain_seconds=4,
         submit_seconds=1,
         pings=100,
         requests=5_000,
