@@ -22,13 +22,23 @@ Item = TypeVar("Item")
 class Batcher(Generic[Item]):
     """Run ``run()`` as a task; ``put`` items from anywhere in the loop; ``join`` waits until all are saved."""
 
-    def __init__(self, name: str, save: Callable[[list[Item]], Awaitable[None]], signals: Signals) -> None:
+    def __init__(
+        self,
+        name: str,
+        save: Callable[[list[Item]], Awaitable[None]],
+        signals: Signals,
+        saved: Callable[[], None] = lambda: None,
+    ) -> None:
         self._name = name
         self._save = save
         self._signals = signals
+        self._saved = saved
         self._queue: asyncio.Queue[Item] = asyncio.Queue()
+        self.unsaved = 0
+        """How many items were put and are not saved yet."""
 
     def put(self, item: Item) -> None:
+        self.unsaved += 1
         self._queue.put_nowait(item)
 
     async def join(self) -> None:
@@ -40,6 +50,8 @@ class Batcher(Generic[Item]):
             while len(batch) < MAX_BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
             await self._save_surely(batch)
+            self.unsaved -= len(batch)
+            self._saved()
             for _ in batch:
                 self._queue.task_done()
 

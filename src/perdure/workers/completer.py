@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -38,10 +38,17 @@ class Completer:
         self._database = database
         self._recorder = recorder
         self._wakeup = wakeup
-        self._batcher: Batcher[Conclusion] = Batcher("Completer", self._save, signals)
+        self.when_saved: Callable[[], None] = lambda: None
+        """Called after each batch: whoever waits for room may hand in more."""
+        self._batcher: Batcher[Conclusion] = Batcher("Completer", self._save, signals, self._saved)
 
     def conclude(self, job: Job, outcome: Outcome, outputs: Sequence[File] = ()) -> None:
         self._batcher.put(Conclusion(job, outcome, outputs))
+
+    @property
+    def unsaved(self) -> int:
+        """How many conclusions were handed in and are not committed yet."""
+        return self._batcher.unsaved
 
     async def join(self) -> None:
         """Returns once everything handed in so far is committed or refused."""
@@ -49,6 +56,9 @@ class Completer:
 
     async def run(self) -> None:
         await self._batcher.run()
+
+    def _saved(self) -> None:
+        self.when_saved()
 
     async def _save(self, conclusions: list[Conclusion]) -> None:
         try:

@@ -17,6 +17,7 @@ from perdure.processors.base import Processor
 from perdure.repositories.job_repository import JobRepository
 from perdure.signals import JobsClaimed, Signals
 from perdure.telemetry import logs
+from perdure.workers.batcher import MAX_BATCH
 from perdure.workers.completer import Completer
 from perdure.workers.context import AttemptContext, StopReason
 from perdure.workers.execution import execute
@@ -25,6 +26,8 @@ from perdure.workers.loop import Loop
 from perdure.workers.progress import ProgressWriter
 from perdure.workers.store_watcher import StoreWatcher
 
+MAX_UNSAVED = 2 * MAX_BATCH
+"""Conclusions that may wait to be committed: one batch under way, and the next."""
 POLL_SECONDS = 1.0
 """How late a ready job is noticed when its wake-up was lost."""
 
@@ -59,10 +62,12 @@ class Worker(Loop):
         self._running: dict[UUID, tuple[asyncio.Task[None], AttemptContext]] = {}
         self._backlog = False
         self.lease: LeaseKeeper | None = None
+        completer.when_saved = self._look_again
 
     async def tick(self) -> float:
         worker_id = None if self.lease is None else self.lease.worker_id
-        if worker_id is not None and self._free > 0:
+        self._backlog = self._free <= 0  # more may be waiting: look again as soon as there is room
+        if worker_id is not None and not self._backlog:
             await self._claim(worker_id)
         return POLL_SECONDS
 
@@ -94,7 +99,12 @@ class Worker(Loop):
 
     @property
     def _free(self) -> int:
-        return self._concurrency - len(self._running)
+        """How many attempts may begin. Handlers that outrun their conclusions wait: a crash would undo them all."""
+        return self._concurrency - len(self._running) - max(self._completer.unsaved - MAX_UNSAVED, 0)
+
+    def _look_again(self) -> None:
+        if self._backlog:
+            self.woken.set()
 
     async def _claim(self, worker_id: UUID) -> None:
         claimed: list[tuple[str, list[Job]]] = []
@@ -131,7 +141,6 @@ class Worker(Loop):
         del self._running[job.job_id]
         if context.stop_reason is not StopReason.LEASE_LOST:
             self._completer.conclude(replace(job, progress=context.last_progress or job.progress), outcome, outputs)
-        if self._backlog:
-            self.woken.set()
+        self._look_again()
         if context.stop_reason is StopReason.LEASE_LOST and outputs:
             await self._files.discard([file.file_id for file in outputs])
