@@ -75,11 +75,14 @@ class Dialect:
             proposed={column["name"]: column["type"] for column in columns},
         )
 
-    def source(self, table: Path, *, header_is_row: bool = False, notes_rejects: bool = True) -> str:
+    def source(
+        self, table: Path, *, header_is_row: bool = False, notes_rejects: bool = True, in_one_thread: bool = False
+    ) -> str:
         """The table as text columns. Rows that do not fit are set aside and noted, not fatal.
 
         With ``header_is_row`` the header, where there is one, is read as the first row, as it was written. Without
         ``notes_rejects``, which is for a second look, what is set aside is not noted again.
+        ``in_one_thread`` the rows come in the file's order, whatever else is set.
 
         Strict, because only so does DuckDB note every row that it cannot read whole: its tolerant mode cuts rows that
         are too long, and takes what follows a quote that never closes for one value, without a word.
@@ -92,7 +95,7 @@ class Dialect:
             f"delim = {literal(self.delimiter)}, quote = {_QUOTE}, escape = {literal(self.escape)}, "
             f"comment = {literal(self.comment)}, skip = {self.skipped_lines}, header = {str(header).lower()}, "
             f"max_line_size = {MAX_LINE_BYTES}, strict_mode = true, ignore_errors = true, "
-            f"{rejects}rejects_line_size_limit = 1)"
+            f"{rejects}rejects_line_size_limit = 1{', parallel = false' if in_one_thread else ''})"
         )
 
     def warnings(self) -> list[str]:

@@ -125,7 +125,7 @@ class Table:
         """A header with a stray quote has names for the sniffer but is no row to the engine, which would not say so."""
         if not self.dialect.has_header:
             return
-        source = self.source(header_is_row=True, notes_rejects=False)
+        source = self.dialect.source(self.path, header_is_row=True, notes_rejects=False, in_one_thread=True)
         query = f"SELECT list([*COLUMNS(*)]) FROM (SELECT * FROM {source} LIMIT 1)"  # noqa: S608 (all is quoted)
         (rows,) = self.answer(query, "reading", 0.0, 0.0)
         first = rows[0] if rows else []
