@@ -18,6 +18,7 @@ from perdure.workers.stopping import PARENT_PIPE
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
+SIGNAL_SECONDS = 0.5
 HEALTHY_SECONDS = 60.0
 """A child that lived so long died of something new: the pauses begin anew."""
 
@@ -44,7 +45,8 @@ class Supervisor:
         for keeper in keepers:
             keeper.start()
         for keeper in keepers:
-            keeper.join()
+            while keeper.is_alive():  # a signal that reaches another thread is acted on only when this one wakes
+                keeper.join(SIGNAL_SECONDS)
         return 0
 
     def _keep(self, number: int) -> None:
