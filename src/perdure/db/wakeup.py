@@ -8,6 +8,7 @@ fall to 1,048 at 64 clients). A ring that is lost costs one polling interval, no
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +20,10 @@ from perdure.db.url import DatabaseUrl
 CHANNEL = "perdure_wakeup"
 RING_INTERVAL_SECONDS = 0.02
 RECONNECT_SECONDS = 1.0
+LAST_RING_SECONDS = 1.0
+"""How long the end of a process may wait for its last ring."""
+
+_LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 
 
 class Topic(StrEnum):
@@ -69,7 +74,7 @@ class Wakeup:
         while True:
             try:
                 await self._run_connected()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            except _LOST:
                 await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _run_connected(self) -> None:
@@ -84,14 +89,22 @@ class Wakeup:
                 self._something_to_ring.clear()
                 if connection.is_closed():
                     raise ConnectionResetError("the listening connection ended")
-                topics, self._to_ring = self._to_ring, set()
-                await connection.execute(
-                    f"SELECT pg_notify('{CHANNEL}', topic) FROM unnest($1::text[]) AS topic",  # noqa: S608 (a constant)
-                    [topic.value for topic in topics],
-                )
+                await self._pass_on(connection)
                 await asyncio.sleep(RING_INTERVAL_SECONDS)
+        except asyncio.CancelledError:  # what was rung in the last interval is not left to a poll
+            with suppress(*_LOST):
+                async with asyncio.timeout(LAST_RING_SECONDS):
+                    await self._pass_on(connection)
+            raise
         finally:
             connection.terminate()
+
+    async def _pass_on(self, connection: asyncpg.Connection[Any]) -> None:
+        topics, self._to_ring = self._to_ring, set()
+        await connection.execute(
+            f"SELECT pg_notify('{CHANNEL}', topic) FROM unnest($1::text[]) AS topic",  # noqa: S608 (a constant)
+            [topic.value for topic in topics],
+        )
 
     def _heard(self, connection: Any, process_id: int, _channel: str, payload: object) -> None:
         topic = _TOPICS.get(str(payload))
