@@ -52,16 +52,19 @@ _WORKERS = text("""
     FROM perdure.workers WHERE lease_until > clock_timestamp()
 """)
 
-# Ready jobs of a type and queue that no living worker serves.
+# Ready jobs of a type and queue that no living worker serves, or none of those that see the files they name.
 _UNSERVED = text("""
-    SELECT waiting.job_type, waiting.queue
-    FROM (SELECT DISTINCT job_type, queue FROM (
-              SELECT job_type, queue FROM perdure.jobs WHERE status = 'QUEUED' LIMIT :sample) AS sample) AS waiting
-    WHERE NOT EXISTS (
-        SELECT FROM perdure.workers AS worker
-        WHERE worker.lease_until > clock_timestamp() AND waiting.job_type = ANY (worker.job_types)
-          AND (worker.queues = '{}' OR waiting.queue = ANY (worker.queues)))
-    ORDER BY waiting.job_type, waiting.queue
+    SELECT waiting.job_type, waiting.queue, bool_or(able.number > 0) AS for_want_of_files
+    FROM (SELECT DISTINCT job_type, queue, names_files FROM (
+              SELECT job_type, queue, names_files FROM perdure.jobs
+              WHERE status = 'QUEUED' LIMIT :sample) AS sample) AS waiting,
+        LATERAL (
+            SELECT count(*) AS number, count(*) FILTER (WHERE worker.sees_files OR NOT waiting.names_files) AS seeing
+            FROM perdure.workers AS worker
+            WHERE worker.lease_until > clock_timestamp() AND waiting.job_type = ANY (worker.job_types)
+              AND (worker.queues = '{}' OR waiting.queue = ANY (worker.queues))) AS able
+    WHERE able.seeing = 0
+    GROUP BY waiting.job_type, waiting.queue ORDER BY waiting.job_type, waiting.queue
 """)
 
 # Due for longer than any notifier would leave them; and what ended since: ids are time-ordered.
@@ -100,9 +103,9 @@ class DoctorQueries:
         """How many workers are ``alive``, on how many ``machines``."""
         return (await self._connection.execute(_WORKERS)).mappings().one()
 
-    async def unserved(self) -> list[tuple[str, str]]:
-        """Job types and queues of ready jobs that no living worker serves."""
-        return [(row[0], row[1]) for row in await self._connection.execute(_UNSERVED, {"sample": SAMPLE})]
+    async def unserved(self) -> list[tuple[str, str, bool]]:
+        """Job types and queues of ready jobs that no living worker takes; True where one would, but sees no files."""
+        return [(row[0], row[1], row[2]) for row in await self._connection.execute(_UNSERVED, {"sample": SAMPLE})]
 
     async def deliveries(self, overdue_since: datetime, first_id: UUID) -> RowMapping:
         """How many are ``overdue``; of those from ``first_id`` on, how many are ``not_configured`` and ``failed``."""

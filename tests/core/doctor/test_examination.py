@@ -22,7 +22,9 @@ from perdure.db.url import DatabaseUrl
 from perdure.errors import ConfigurationError
 from perdure.models.api_key import Scope
 from perdure.models.finding import Finding, Level
+from perdure.models.lease import WorkerIdentity
 from perdure.repositories.file_repository import FileRepository
+from perdure.repositories.worker_repository import WorkerRepository
 from perdure.storage.filesystem import FilesystemStore
 
 NAMES = [check.__name__ for check in examination.CHECKS]
@@ -204,6 +206,20 @@ async def test_jobs_that_no_living_worker_serves_are_named(installation, any_dat
     assert "t in default" not in finding.found
     assert "other0 in default" in finding.found
     assert finding.found.endswith("and 2 more")
+
+
+async def test_jobs_that_wait_for_a_worker_that_sees_their_files_are_named(installation, any_database):
+    blind = WorkerIdentity(uuid7(), "host", 1, "0", (), ("t",), 1)
+    async with any_database.transaction() as connection:
+        await WorkerRepository(connection).register(blind, 60, sees_files=False)
+    await add(any_database, a_job(any_database))
+    assert (await found(installation, "ready_jobs")).level is Level.OK
+    await add(any_database, a_job(any_database, names_files=True))
+    finding = await found(installation, "ready_jobs")
+    assert finding.found == "no worker that sees the file store serves t in default"
+    assert "shared_files" in finding.advice
+    await a_worker(any_database)
+    assert (await found(installation, "ready_jobs")).level is Level.OK
 
 
 async def test_deliveries_that_nobody_sends_and_those_that_could_not_be_are_counted(installation, any_database):

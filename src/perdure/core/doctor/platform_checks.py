@@ -49,18 +49,34 @@ async def workers(_installation: Installation, database: Database) -> Finding:
 
 
 async def ready_jobs(_installation: Installation, database: Database) -> Finding:
-    """Every ready job is of a type and in a queue that a living worker serves."""
+    """Every ready job is of a type and in a queue that a living worker serves, and one that sees the files it names."""
     async with database.snapshot() as connection:
         unserved = await DoctorQueries(connection).unserved()
-    if not unserved:
+    troubles = [
+        (
+            [f"{job_type} in {queue}" for job_type, queue, wants_files in unserved if not wants_files],
+            "no living worker serves",
+            "Start a worker that imports them (PERDURE_PROCESSORS) and serves these queues (PERDURE_QUEUES).",
+        ),
+        (
+            [f"{job_type} in {queue}" for job_type, queue, wants_files in unserved if wants_files],
+            "no worker that sees the file store serves",
+            "On the workers' machines, `perdure doctor` says of `shared_files` what to mend.",
+        ),
+    ]
+    troubles = [trouble for trouble in troubles if trouble[0]]
+    if not troubles:
         return Finding(Level.OK, "none waits for a worker that is not there")
-    shown = ", ".join(f"{job_type} in {queue}" for job_type, queue in unserved[:_SHOWN])
-    more = f" and {len(unserved) - _SHOWN} more" if len(unserved) > _SHOWN else ""
     return Finding(
         Level.WARN,
-        f"no living worker serves {shown}{more}",
-        "Start a worker that imports their processors (PERDURE_PROCESSORS) and serves their queues (PERDURE_QUEUES).",
+        "; ".join(f"{what} {_shown(kinds)}" for kinds, what, _ in troubles),
+        " ".join(advice for *_, advice in troubles),
     )
+
+
+def _shown(kinds: list[str]) -> str:
+    more = f" and {len(kinds) - _SHOWN} more" if len(kinds) > _SHOWN else ""
+    return ", ".join(kinds[:_SHOWN]) + more
 
 
 async def deliveries(_installation: Installation, database: Database) -> Finding:
