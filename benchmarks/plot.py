@@ -8,9 +8,9 @@ from jinja2 import Environment
 
 from benchmarks.figures import Summary
 
-WIDTH = 760
-NAME_WIDTH = 170
-VALUE_WIDTH = 80
+WIDTH = 560
+NAME_WIDTH = 130
+VALUE_WIDTH = 60
 ROW = 22
 HEAD = 34
 

@@ -70,7 +70,7 @@ def _lines(summaries: Sequence[Summary], run: Run, about: Mapping[str, object]) 
             yield from _comparison(work, of_work, run.outcomes)
     yield "**Perdure alone**"
     yield ""
-    yield "| work | median | min to max | |"
+    yield "| work | median | min to max | unit |"
     yield "|---|---:|---:|---|"
     for work, of_work in by_work.items():
         if len(of_work) == 1:

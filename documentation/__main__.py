@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from documentation import states
 from documentation.reference import reference_pages
 from documentation.site import build
 from perdure.bootstrap import opened_platform
@@ -26,6 +27,7 @@ def main() -> None:
 
 
 async def _write_reference() -> None:
+    (ROOT / "docs/states.svg").write_text(states.render(), encoding="utf-8")
     with tempfile.TemporaryDirectory() as directory:
         async with opened_platform(Settings.read(environment={}, data_dir=Path(directory))) as platform:
             for name, text in reference_pages(platform).items():

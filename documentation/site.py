@@ -46,6 +46,7 @@ def build(root: Path, target: Path) -> None:
     shutil.rmtree(pages, ignore_errors=True)
     shutil.copytree(root / "docs", pages)
     shutil.copy(root / "CHANGELOG.md", pages / "changelog.md")
+    shutil.copy(Path(__file__).with_name("site.css"), pages)
     navigation = _navigation(pages)
     for page in sorted(pages.rglob("*.md")):
         home = root if page.name == "changelog.md" else root / "docs" / page.relative_to(pages).parent

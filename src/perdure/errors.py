@@ -4,7 +4,7 @@
 PerdureError
 ├── InvalidInput                 what was sent cannot be accepted; nothing was stored
 │   ├── MalformedJSON            the body is not JSON that can be kept exactly
-│   ├── ValidationFailed         well-formed, but some fields are wrong (``problems`` lists each)
+│   ├── ValidationFailed         well-formed, but some fields are wrong (``errors`` lists each)
 │   ├── UnknownJobType           no worker ever published this job type
 │   ├── InvalidCursor            a list cursor that this server did not make
 │   ├── BodyTooLarge             more bytes than the limit allows

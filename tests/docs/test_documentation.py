@@ -6,7 +6,6 @@ import pytest
 from tests.docs.code_blocks import PAGES, ROOT
 
 from perdure.core.doctor.examination import CHECKS, PROVIDERS, SETTINGS
-from perdure.models.lifecycle import BECOMES_DUE, TRANSITIONS
 from perdure.settings import Settings, variables
 
 
@@ -20,13 +19,6 @@ def test_links_lead_somewhere(page):
 def test_the_life_of_a_job_names_all_twelve_steps():
     text = (ROOT / "docs/life-of-a-job.md").read_text()
     assert re.findall(r"^\| (\d+) \|", text, re.MULTILINE) == [str(step) for step in range(1, 13)]
-
-
-def test_the_diagram_of_states_is_the_table_of_states():
-    text = (ROOT / "docs/life-of-a-job.md").read_text()
-    drawn = set(re.findall(r"^ +([A-Z]+) --> ([A-Z]+): (\w+)", text, re.MULTILINE))
-    moves = {(before.value, after.value, event.value) for (before, after), event in TRANSITIONS.items()}
-    assert drawn == moves | {(status.value, "QUEUED", "due") for status in BECOMES_DUE}
 
 
 def test_every_check_of_the_doctor_is_documented_as_it_documents_itself():

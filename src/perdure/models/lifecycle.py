@@ -1,7 +1,7 @@
 """The one table of states: which there are, how a job moves between them, and what each move is called.
 
 Everything else that knows about states reads it here: the aggregate's legality check, the CHECK constraints of the
-table, the claim's WHERE, the diagram in docs/life-of-a-job.md, and the rules of the state-machine test.
+table, the claim's WHERE, the picture in docs/life-of-a-job.md, and the rules of the state-machine test.
 """
 
 from __future__ import annotations
