@@ -11,11 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from perdure.client.client import AsyncClient, Client
-    from perdure.processors.base import FileId, JobContext, NotRetryable, Snooze, processor
+    from perdure.processors.base import FileId, JobContext, NotRetryable, RetryAfter, Snooze, processor
 
 __version__ = "0.1.0"
 
-__all__ = ["AsyncClient", "Client", "FileId", "JobContext", "NotRetryable", "Snooze", "__version__", "processor"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "FileId",
+    "JobContext",
+    "NotRetryable",
+    "RetryAfter",
+    "Snooze",
+    "__version__",
+    "processor",
+]
 
 _HOMES = {
     "AsyncClient": "perdure.client.client",
@@ -23,6 +33,7 @@ _HOMES = {
     "FileId": "perdure.processors.base",
     "JobContext": "perdure.processors.base",
     "NotRetryable": "perdure.processors.base",
+    "RetryAfter": "perdure.processors.base",
     "Snooze": "perdure.processors.base",
     "processor": "perdure.processors.base",
 }

@@ -100,6 +100,34 @@ class WorkerStopped(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptStuck(Signal):
+    """A processor that was told to stop has not: its slot stays taken, and ``stuck`` of the worker's do by now."""
+
+    job_id: UUID
+    job_type: str
+    attempt: int
+    stuck: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEndedLate(Signal):
+    """A processor ended after its attempt had been concluded without it; its ``outcome`` was dropped."""
+
+    job_id: UUID
+    job_type: str
+    attempt: int
+    outcome: str
+    late_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerWornOut(Signal):
+    """So many slots of a worker are stuck that its process should be replaced."""
+
+    stuck: int
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseLost(Signal):
     """The worker could not renew its lease in time: what it still runs belongs to others now."""
 

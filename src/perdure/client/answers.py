@@ -25,6 +25,7 @@ class JobError(TypedDict):
     type: str
     message: str
     traceback: str | None
+    fingerprint: str | None
 
 
 class JobSummary(TypedDict):

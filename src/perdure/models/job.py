@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 from uuid import UUID
 
+from perdure.models.fingerprint import fingerprint
 from perdure.models.lifecycle import FINAL, TRANSITIONS, WAITING, JobStatus, TimelineEvent
 from perdure.models.outcome import (
     Cancelled,
@@ -25,7 +26,15 @@ from perdure.models.outcome import (
 )
 from perdure.models.retry import RetryPolicy
 
+MAX_SNOOZES = 1_000
+"""How often a run may be snoozed: attempts are given back, so nothing else would end a job that always asks for it."""
+
 _NO_SECOND_CHANCE = frozenset({ErrorReason.NOT_RETRYABLE, ErrorReason.EXPIRED})
+_SNOOZED_TOO_OFTEN = JobError(
+    ErrorReason.NOT_RETRYABLE,
+    "Snooze",
+    f"the processor asked {MAX_SNOOZES + 1:,} times in one run to be run again later; {MAX_SNOOZES:,} is the most",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +43,8 @@ class Job:
 
     ``context`` and ``notifications`` are kept as sent and mean nothing here. ``fence`` counts the claims: whoever
     holds the current number may write, nobody else. ``run`` counts from 1, ``attempt`` from 1 once running, and
-    starts again in each run. ``names_files``: only a worker that sees the
-    file store may claim it. Times are aware UTC datetimes by the database's clock.
+    starts again in each run, as ``snoozes`` does from 0. ``names_files``: only a worker that sees the file store may
+    claim it. Times are aware UTC datetimes by the database's clock.
     """
 
     job_id: UUID
@@ -55,6 +64,7 @@ class Job:
     names_files: bool = False
     run: int = 1
     attempt: int = 0
+    snoozes: int = 0
     fence: int = 0
     worker_id: UUID | None = None
     started_at: datetime | None = None
@@ -93,21 +103,19 @@ class Job:
         match outcome:
             case Succeeded(result):
                 return self._finish(JobStatus.SUCCEEDED, now, result=result, error=None)
-            case Failed(error) if self._may_retry(error) and self.cancel_requested_at is not None:
-                return self._finish(JobStatus.CANCELLED, now, error=error)
-            case Snoozed() | Released() if self.cancel_requested_at is not None:
-                return self._finish(JobStatus.CANCELLED, now)
-            case Failed(error) if self._may_retry(error):
-                delay = self.retry.delay_seconds(self.job_id, self.attempt)
-                return self._wait(JobStatus.RETRYING, now, delay, error=error)
-            case Failed(error):
-                return self._finish(JobStatus.FAILED, now, error=error)
-            case Snoozed(seconds):
-                return self._wait(JobStatus.SCHEDULED, now, seconds, attempt=self.attempt - 1)
-            case Released():
-                return self._to(JobStatus.QUEUED, now, attempt=self.attempt - 1, started_at=None)
+            case Failed(error, retry_seconds):
+                return self._fail(error, retry_seconds, now)
             case Cancelled():
                 return self._finish(JobStatus.CANCELLED, now)
+            case Snoozed() | Released() if self.cancel_requested_at is not None:
+                return self._finish(JobStatus.CANCELLED, now)
+            case Snoozed() if self.snoozes >= MAX_SNOOZES:
+                return self._fail(_SNOOZED_TOO_OFTEN, None, now)
+            case Snoozed(seconds):
+                given_back = {"attempt": self.attempt - 1, "snoozes": self.snoozes + 1}
+                return self._wait(JobStatus.SCHEDULED, now, seconds, **given_back)
+            case Released():
+                return self._to(JobStatus.QUEUED, now, attempt=self.attempt - 1, started_at=None)
             case _:  # pragma: no cover
                 assert_never(outcome)
 
@@ -122,6 +130,7 @@ class Job:
             now,
             run=self.run + 1,
             attempt=0,
+            snoozes=0,
             run_at=now,
             started_at=None,
             finished_at=None,
@@ -130,6 +139,17 @@ class Job:
             result=None,
             error=None,
         )
+
+    def _fail(self, error: JobError, retry_seconds: float | None, now: datetime) -> Transition:
+        if error.fingerprint is None:
+            group = fingerprint(self.job_type, error.reason.value, error.type, error.message)
+            error = replace(error, fingerprint=group)
+        if not self._may_retry(error):
+            return self._finish(JobStatus.FAILED, now, error=error)
+        if self.cancel_requested_at is not None:
+            return self._finish(JobStatus.CANCELLED, now, error=error)
+        delay = self.retry.delay_seconds(self.job_id, self.attempt) if retry_seconds is None else retry_seconds
+        return self._wait(JobStatus.RETRYING, now, delay, error=error)
 
     def _may_retry(self, error: JobError) -> bool:
         return self.attempt < self.max_attempts and error.reason not in _NO_SECOND_CHANCE

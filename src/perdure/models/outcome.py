@@ -24,12 +24,16 @@ class ErrorReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobError:
-    """What went wrong in an attempt; kept with the job. ``message`` and ``traceback`` are cut before they get here."""
+    """What went wrong in an attempt; kept with the job. ``message`` and ``traceback`` are cut before they get here.
+
+    ``fingerprint`` is the same for failures that are the same (``models/fingerprint.py``).
+    """
 
     reason: ErrorReason
     type: str
     message: str
     traceback: str | None = None
+    fingerprint: str | None = None
 
     def as_json(self) -> dict[str, str | None]:
         return {
@@ -37,6 +41,7 @@ class JobError:
             "type": self.type,
             "message": self.message,
             "traceback": self.traceback,
+            "fingerprint": self.fingerprint,
         }
 
 
@@ -49,9 +54,13 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The attempt failed for ``error.reason``; whether another follows is the job's decision."""
+    """The attempt failed for ``error.reason``; whether another follows is the job's decision.
+
+    ``retry_seconds`` is how long that one waits, if the processor said so; None leaves it to the job's policy.
+    """
 
     error: JobError
+    retry_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

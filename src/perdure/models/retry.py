@@ -9,6 +9,9 @@ from uuid import UUID
 JITTER = 0.2
 """Each delay is spread over ±20 %, so that jobs that failed together do not come back together."""
 
+LONGEST_WAIT_SECONDS = 366 * 86_400.0
+"""Nothing is put off for longer than a leap year."""
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -21,6 +24,13 @@ class RetryPolicy:
         """Seconds to wait after failed attempt ``attempt`` (from 1) of the job ``identity``."""
         exponent = min(attempt - 1, 62)
         return float(min(self.base_seconds * 2**exponent, self.max_seconds) * jitter_factor(identity, attempt))
+
+
+def checked_wait(seconds: float) -> float:
+    """``seconds`` as a wait that a job can be put off for; raises ValueError for what is none."""
+    if not 0 <= seconds <= LONGEST_WAIT_SECONDS:  # nor is NaN
+        raise ValueError(f"seconds must be a number from 0 to {LONGEST_WAIT_SECONDS:.0f}, a leap year")
+    return float(seconds)
 
 
 def jitter_factor(identity: UUID, attempt: int) -> float:

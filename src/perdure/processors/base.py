@@ -21,7 +21,7 @@ from uuid import UUID
 from pydantic import TypeAdapter, WithJsonSchema
 
 from perdure.errors import ConfigurationError
-from perdure.models.retry import RetryPolicy
+from perdure.models.retry import RetryPolicy, checked_wait
 
 DEFAULT_MAX_RETRIES = 3
 DEFAULT_TIMEOUT_SECONDS = 3600.0
@@ -35,11 +35,25 @@ class NotRetryable(Exception):
 
 
 class Snooze(Exception):
-    """Raise it in a processor to be run again in ``seconds``; the attempt is not counted."""
+    """Raise it in a processor to be run again in ``seconds``; the attempt is not counted. At most 1,000 times a run.
+
+    ``seconds``: from 0 to a leap year, else it is a ValueError.
+    """
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"run again in {seconds} s")
-        self.seconds = seconds
+        self.seconds = checked_wait(seconds)
+        super().__init__(f"run again in {self.seconds:g} s")
+
+
+class RetryAfter(Exception):
+    """Raise it in a processor when the attempt failed and the next one is to wait for ``seconds``, not the back-off.
+
+    It is an attempt that failed like any other: none follows when it was the last. ``seconds``: as for ``Snooze``.
+    """
+
+    def __init__(self, seconds: float, message: str = "") -> None:
+        self.seconds = checked_wait(seconds)
+        super().__init__(message or f"to be tried again in {self.seconds:g} s")
 
 
 class JobContext(Protocol):
@@ -55,7 +69,11 @@ class JobContext(Protocol):
 
     @property
     def cancelled(self) -> bool:
-        """True once the attempt should stop: cancelled, timed out, or its lease was lost."""
+        """True once the attempt should stop: cancelled, timed out, its lease lost, or the worker shutting down.
+
+        When the job was cancelled, an attempt that has read True here, or was interrupted, has stopped for that: the
+        job is CANCELLED, whatever it returns or raises. One that ends without having looked counts as it ended.
+        """
         ...
 
     def progress(self, percent: float, message: str | None = None) -> None:
@@ -92,9 +110,14 @@ class Processor:
     retry: RetryPolicy
     description: str
 
-    @property
+    @cached_property
     def is_async(self) -> bool:
         return inspect.iscoroutinefunction(self.function)
+
+    @property
+    def runs_in_thread(self) -> bool:
+        """Whether its attempts can only be asked to stop, and not be made to."""
+        return not self.is_async
 
     @cached_property
     def payload_type(self) -> TypeAdapter[Any]:

@@ -61,6 +61,7 @@ _CHANGED_BY_TRANSITION = tuple(
         "status",
         "run",
         "attempt",
+        "snoozes",
         "worker_id",
         "run_at",
         "started_at",

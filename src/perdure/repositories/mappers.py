@@ -41,9 +41,15 @@ def job_from_row(row: RowMapping) -> Job:
         status=JobStatus(fields.pop("status")),
         retry=RetryPolicy(fields.pop("retry_base_seconds"), fields.pop("retry_max_seconds")),
         tags=tuple(fields.pop("tags")),
-        error=None if error is None else JobError(**(error | {"reason": ErrorReason(error["reason"])})),
+        error=None if error is None else _error_from_json(error),
         **{name: value for name, value in fields.items() if name != "error"},
     )
+
+
+def _error_from_json(stored: dict[str, Any]) -> JobError:
+    """What older code did not write is None; what newer code writes besides is not read."""
+    known: dict[str, Any] = {name: stored.get(name) for name in JobError.__dataclass_fields__}
+    return JobError(**(known | {"reason": ErrorReason(stored["reason"])}))
 
 
 def job_arrays(jobs: Sequence[Job], columns: Sequence[Column[Any]] = JOB_COLUMNS) -> dict[str, list[Any]]:

@@ -15,12 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, WrapVal
 
 from perdure.models.lifecycle import JobStatus, TimelineEvent
 from perdure.models.outcome import ErrorReason
+from perdure.models.retry import LONGEST_WAIT_SECONDS
 from perdure.schemas.addresses import EmailAddress
 from perdure.schemas.base import Answer, Moment, Request
 
 MAX_NAME_LENGTH = 100
 MAX_TAGS = 20
-MAX_SECONDS = 366 * 86_400
+MAX_SECONDS = LONGEST_WAIT_SECONDS
 """Nothing is put off, or allowed to run, for longer than a leap year."""
 
 Name = Annotated[StrictStr, Field(min_length=1, max_length=MAX_NAME_LENGTH, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
@@ -114,6 +115,7 @@ class ErrorAnswer(Answer):
     type: str
     message: str
     traceback: str | None
+    fingerprint: str | None = Field(description="the same for failures that are the same; null for old ones")
 
 
 class JobSummary(Answer):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from contextlib import AbstractContextManager
 from typing import Any
 
 import structlog
 
 from perdure.models.job import Job
 from perdure.signals import (
+    AttemptEndedLate,
+    AttemptStuck,
     FileStoreMissed,
     FileStoreSeen,
     HistoryPruned,
@@ -24,6 +25,7 @@ from perdure.signals import (
     TransitionRefused,
     WorkerStarted,
     WorkerStopped,
+    WorkerWornOut,
 )
 from perdure.telemetry.log_rendering import JOB_EVENT, add_extra, renderers
 
@@ -66,12 +68,12 @@ def configure(log_format: str, level: str) -> None:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 
 
-def about_attempt(job: Job) -> AbstractContextManager[Any]:
-    """While the block lasts, every line logged in its task, and in what that starts, says whose attempt it is.
+def begin_attempt(job: Job) -> None:
+    """From now on, every line logged in this task, and in what that starts, says whose attempt it is.
 
     structlog's lines and the standard library's alike; the one place where a job's identity is bound.
     """
-    return structlog.contextvars.bound_contextvars(
+    structlog.contextvars.bind_contextvars(
         job_id=str(job.job_id), job_type=job.job_type, run=job.run, attempt=job.attempt
     )
 
@@ -98,9 +100,18 @@ def _subscribe_jobs(signals: Signals, log: Any) -> None:
     def rescued(signal: JobsRescued) -> None:
         log.warning("jobs.rescued", count=len(signal.job_ids), first=str(signal.job_ids[0]))
 
+    def stuck(signal: AttemptStuck) -> None:
+        log.warning("attempt.stuck", **_attempt(signal), stuck=signal.stuck)
+
+    def ended_late(signal: AttemptEndedLate) -> None:
+        late_ms = _milliseconds(signal.late_seconds)
+        log.info("attempt.ended_late", **_attempt(signal), outcome=signal.outcome, late_ms=late_ms)
+
     signals.subscribe(JobTransitioned, transitioned)
     signals.subscribe(TransitionRefused, refused)
     signals.subscribe(JobsRescued, rescued)
+    signals.subscribe(AttemptStuck, stuck)
+    signals.subscribe(AttemptEndedLate, ended_late)
 
 
 def _subscribe_notifications(signals: Signals, log: Any) -> None:
@@ -134,6 +145,9 @@ def _subscribe_processes(signals: Signals, log: Any) -> None:
     def stopped(signal: WorkerStopped) -> None:
         log.info("worker.stopped", worker_id=str(signal.worker_id), released=signal.released)
 
+    def worn_out(signal: WorkerWornOut) -> None:
+        log.error("worker.worn_out", stuck=signal.stuck)
+
     def lease_lost(signal: LeaseLost) -> None:
         log.error("worker.lease_lost", worker_id=str(signal.worker_id))
 
@@ -159,8 +173,13 @@ def _subscribe_processes(signals: Signals, log: Any) -> None:
     signals.subscribe(FileStoreSeen, files_seen)
     signals.subscribe(WorkerStarted, started)
     signals.subscribe(WorkerStopped, stopped)
+    signals.subscribe(WorkerWornOut, worn_out)
     signals.subscribe(LeaseLost, lease_lost)
     signals.subscribe(LoopInterrupted, interrupted)
+
+
+def _attempt(signal: AttemptStuck | AttemptEndedLate) -> dict[str, Any]:
+    return {"job_id": str(signal.job_id), "job_type": signal.job_type, "attempt": signal.attempt}
 
 
 def _step(signal: JobTransitioned) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 from perdure.core.file_commands import FileCommands
-from perdure.models.file import ANY_BYTES
+from perdure.models.file import ANY_BYTES, File
 from perdure.models.job import Job
 from perdure.models.outcome import storable
 from perdure.processors.base import NotRetryable
@@ -21,7 +21,7 @@ MAX_PROGRESS_MESSAGE = 200
 
 
 class StopReason(Enum):
-    """Why an attempt is told to stop."""
+    """Why an attempt is told to stop. Only the first leaves it to the processor how it ends."""
 
     CANCELLED = auto()
     RELEASED = auto()
@@ -42,7 +42,15 @@ class AttemptContext:
         self._report = report
         self.outputs = Outputs(files, watcher, job.timeout_seconds, lambda: self.cancelled)
         self.stop_reason: StopReason | None = None
+        self.has_seen_stop = False
+        """Whether the processor knows that it was told to stop: it looked, or was interrupted."""
         self.last_progress: dict[str, Any] | None = None
+        self._is_closed = False
+
+    def close(self) -> list[File]:
+        """Lets the attempt say no more, for it is concluded; returns the files that it saved."""
+        self._is_closed = True
+        return self.outputs.close()
 
     @property
     def job_id(self) -> UUID:
@@ -54,9 +62,14 @@ class AttemptContext:
 
     @property
     def cancelled(self) -> bool:
-        return self.stop_reason is not None
+        if self.stop_reason is None:
+            return False
+        self.has_seen_stop = True
+        return True
 
     def progress(self, percent: float, message: str | None = None) -> None:
+        if self._is_closed:
+            return
         bounded = round(min(max(float(percent), 0.0), 100.0), 2)
         shown = None if message is None else storable(message)[:MAX_PROGRESS_MESSAGE]
         self.last_progress = {"percent": bounded, "message": shown}

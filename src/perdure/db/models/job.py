@@ -34,6 +34,7 @@ class JobRow(Base):
     run: Mapped[int] = mapped_column(Integer)
     attempt: Mapped[int] = mapped_column(Integer)
     max_attempts: Mapped[int] = mapped_column(Integer)
+    snoozes: Mapped[int] = mapped_column(Integer)
     fence: Mapped[int] = mapped_column(BigInteger)
     worker_id: Mapped[UUID | None] = mapped_column(UuidType)
     timeout_seconds: Mapped[float] = mapped_column(Double)
