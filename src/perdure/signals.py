@@ -203,6 +203,13 @@ class LoopInterrupted(Signal):
     retry_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class LoopBroken(Signal):
+    """A loop died of a bug, whose traceback this is: the process ends."""
+
+    exception: str
+
+
 AnySignal = TypeVar("AnySignal", bound=Signal)
 
 _log = logging.getLogger("perdure")

@@ -18,6 +18,7 @@ from perdure.signals import (
     JobsRescued,
     JobTransitioned,
     LeaseLost,
+    LoopBroken,
     LoopInterrupted,
     NotificationFailed,
     NotificationIntended,
@@ -154,6 +155,9 @@ def _subscribe_processes(signals: Signals, log: Any) -> None:
     def interrupted(signal: LoopInterrupted) -> None:
         log.warning("loop.interrupted", loop=signal.loop, error=signal.error, retry_seconds=signal.retry_seconds)
 
+    def broken(signal: LoopBroken) -> None:
+        log.critical("loop.broken", exception=signal.exception)
+
     def files_missed(signal: FileStoreMissed) -> None:
         log.warning(
             "file_store.missed",
@@ -176,6 +180,7 @@ def _subscribe_processes(signals: Signals, log: Any) -> None:
     signals.subscribe(WorkerWornOut, worn_out)
     signals.subscribe(LeaseLost, lease_lost)
     signals.subscribe(LoopInterrupted, interrupted)
+    signals.subscribe(LoopBroken, broken)
 
 
 def _attempt(signal: AttemptStuck | AttemptEndedLate) -> dict[str, Any]:

@@ -20,7 +20,10 @@ Item = TypeVar("Item")
 
 
 class Batcher(Generic[Item]):
-    """Run ``run()`` as a task; ``put`` items from anywhere in the loop; ``join`` waits until all are saved."""
+    """Run ``run()`` as a task; ``put`` items from anywhere in the loop; ``join`` waits until all are saved.
+
+    Where ``run()`` has ended, ``join`` waits for nothing: what is left will not be saved.
+    """
 
     def __init__(
         self,
@@ -34,17 +37,29 @@ class Batcher(Generic[Item]):
         self._signals = signals
         self._saved = saved
         self._queue: asyncio.Queue[Item] = asyncio.Queue()
+        self._has_ended = False
+        self._settled = asyncio.Event()
+        self._settled.set()
         self.unsaved = 0
         """How many items were put and are not saved yet."""
 
     def put(self, item: Item) -> None:
         self.unsaved += 1
+        if not self._has_ended:
+            self._settled.clear()
         self._queue.put_nowait(item)
 
     async def join(self) -> None:
-        await self._queue.join()
+        await self._settled.wait()
 
     async def run(self) -> None:
+        try:
+            await self._save_all()
+        finally:
+            self._has_ended = True
+            self._settled.set()
+
+    async def _save_all(self) -> None:
         while True:
             batch = [await self._queue.get()]
             while len(batch) < MAX_BATCH and not self._queue.empty():
@@ -52,8 +67,8 @@ class Batcher(Generic[Item]):
             await self._save_surely(batch)
             self.unsaved -= len(batch)
             self._saved()
-            for _ in batch:
-                self._queue.task_done()
+            if self.unsaved == 0:
+                self._settled.set()
 
     async def _save_surely(self, batch: list[Item]) -> None:
         """Saves the batch however long the database is away: what was done must not be forgotten."""

@@ -19,6 +19,7 @@ from perdure.workers.completer import Completer
 from perdure.workers.file_sweeper import FileSweeper
 from perdure.workers.lease import LeaseKeeper
 from perdure.workers.loop import Loop
+from perdure.workers.loop_group import LoopGroup
 from perdure.workers.notifier import Notifier
 from perdure.workers.progress import ProgressWriter
 from perdure.workers.promoter import Promoter
@@ -72,9 +73,12 @@ class Runtime:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Everything runs inside the block; leaving it drains: first the worker, then what it left to be told."""
+        """Everything runs inside the block; leaving it drains: first the worker, then what it left to be told.
+
+        A loop that dies of a bug ends the block, drains at once and raises what it died of.
+        """
         tallier = Tallier(self.database, self.signals)
-        async with asyncio.TaskGroup() as group:
+        async with LoopGroup(self.signals) as group:
             watcher = StoreWatcher(self.signals, self.files)
             tasks = [group.create_task(self.wakeup.run()), *self._start_keepers(group, watcher, tallier)]
             try:
@@ -86,7 +90,7 @@ class Runtime:
         with suppress(Unavailable):
             await tallier.save()
 
-    def _start_keepers(self, group: asyncio.TaskGroup, *kept: Loop) -> list[asyncio.Task[None]]:
+    def _start_keepers(self, group: LoopGroup, *kept: Loop) -> list[asyncio.Task[None]]:
         loops: list[Loop] = [ClockReader(self.database, self.signals), *kept]
         if self.run_promoter:
             loops.append(Promoter(self.database, self.signals, self.wakeup))
@@ -98,7 +102,7 @@ class Runtime:
         return [group.create_task(loop.run()) for loop in loops]
 
     @asynccontextmanager
-    async def _notifier_running(self, group: asyncio.TaskGroup) -> AsyncIterator[None]:
+    async def _notifier_running(self, group: LoopGroup) -> AsyncIterator[None]:
         if self.notifier is None:
             yield
             return
@@ -111,7 +115,7 @@ class Runtime:
             saving.cancel()
 
     @asynccontextmanager
-    async def _worker_running(self, group: asyncio.TaskGroup, watcher: StoreWatcher) -> AsyncIterator[None]:
+    async def _worker_running(self, group: LoopGroup, watcher: StoreWatcher) -> AsyncIterator[None]:
         if self.worker is None:
             yield
             return
@@ -151,7 +155,7 @@ class Runtime:
         try:
             yield
         finally:
-            released = await worker.drain(options.drain_seconds)
+            released = await worker.drain(0.0 if group.broken else options.drain_seconds)
             await completer.join()
             for task in tasks:
                 task.cancel()
