@@ -32,6 +32,9 @@ Processors = Annotated[
 Concurrency = Annotated[int | None, typer.Option(help="Attempts at a time. [env: PERDURE_CONCURRENCY]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Say that it is ready as a line of JSON.")]
 
+LEAVE_SECONDS = 2.0
+"""How long a process may take to close what is of no more use, once all that it ran has been concluded."""
+
 BANNER = """\
 Perdure is running at {url}   (Ctrl-C stops it)
 
@@ -182,13 +185,15 @@ def _settings(**flags: Any) -> Settings:
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:
-    """Runs an event loop, the fast one where there is one."""
-    if sys.platform == "win32":
-        asyncio.run(main)
-        return
-    import uvloop
+    """Runs an event loop, the fast one where there is one; the process ends soon after ``main`` has."""
+    from perdure.workers.stopping import ending_within
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    loop_factory = None
+    if sys.platform != "win32":
+        import uvloop
+
+        loop_factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=loop_factory) as runner, ending_within(LEAVE_SECONDS):
         runner.run(main)
 
 

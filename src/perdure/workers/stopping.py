@@ -6,8 +6,10 @@ import asyncio
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 PARENT_PIPE = "PERDURE_PARENT_PIPE"
 """The environment variable that names, to a child, the reading end of a pipe that only its parent holds open."""
@@ -25,6 +27,29 @@ def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
     finally:
         for one in signals:
             loop.remove_signal_handler(one)
+
+
+@contextmanager
+def ending_within(seconds: float) -> Iterator[None]:
+    """Once the block has ended, ends this process in ``seconds`` at the latest, whatever still runs in it.
+
+    Python waits at its end for every thread of an executor, and an event loop for every task that it has cancelled: a
+    processor that never ends would keep the process for ever, though all that must be kept is kept.
+    """
+    code: Any = 1
+    try:
+        yield
+        code = 0
+    except SystemExit as leaving:
+        code = leaving.code or 0
+        raise
+    finally:
+        threading.Thread(target=_end, args=(seconds, code if isinstance(code, int) else 1), daemon=True).start()
+
+
+def _end(seconds: float, code: int) -> None:
+    time.sleep(seconds)
+    os._exit(code)
 
 
 def stop_with_parent() -> None:
