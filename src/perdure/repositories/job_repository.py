@@ -42,6 +42,10 @@ _CLAIM = text(f"""
     RETURNING {_JOB}
 """).columns(*JOB_COLUMNS)
 
+_HELD = text(f"""
+    SELECT {_JOB} FROM perdure.jobs AS job WHERE job.status = 'RUNNING' AND job.worker_id = :worker_id
+""").columns(*JOB_COLUMNS)
+
 # The distinct queues with ready jobs, by hopping over the index: its cost is the number of queues, not of jobs.
 _READY_QUEUES = text("""
     WITH RECURSIVE ready AS (
@@ -154,6 +158,11 @@ class JobRepository:
         result = await self._connection.execute(_CLAIM, wanted | {"worker_id": worker_id})
         jobs = [job_from_row(row) for row in result.mappings()]
         return sorted(jobs, key=lambda job: (-job.priority, job.run_at, job.job_id))
+
+    async def held(self, worker_id: UUID) -> list[Job]:
+        """The jobs that are RUNNING under the worker's lease."""
+        result = await self._connection.execute(_HELD, {"worker_id": worker_id})
+        return [job_from_row(row) for row in result.mappings()]
 
     async def ready_queues(self) -> list[str]:
         """The queues that have ready jobs, in order of name."""

@@ -93,6 +93,11 @@ class Attempts:
         """How many slots are taken: by attempts that are not concluded, and by processors that have not ended."""
         return len(self._slots)
 
+    @property
+    def job_ids(self) -> set[UUID]:
+        """The jobs whose attempts are not concluded."""
+        return set(self._live)
+
     def start(self, job: Job) -> None:
         context = AttemptContext(job, self._files, self._watcher, self._progress.report)
         attempt = Attempt(job, self._processors[job.job_type], context)

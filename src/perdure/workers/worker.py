@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 from perdure.core.file_commands import FileCommands
 from perdure.db.session import Database
 from perdure.db.wakeup import Topic, Wakeup
+from perdure.errors import Unavailable
 from perdure.models.job import Job
 from perdure.processors.base import Processor
 from perdure.repositories.job_repository import JobRepository
@@ -26,6 +28,8 @@ MAX_UNSAVED = 2 * MAX_BATCH
 """Conclusions that may wait to be committed: one batch under way, and the next."""
 POLL_SECONDS = 1.0
 """How late a ready job is noticed when its wake-up was lost."""
+UNANSWERED_SECONDS = 5.0
+"""For so long after a claim whose answer was lost, a worker looks whether it was committed all the same."""
 LAST_CLAIM_SECONDS = 5.0
 """How long a worker that ends waits for the answer to a claim under way."""
 
@@ -69,6 +73,7 @@ class Worker(Loop):
             worn_out=self._say_worn_out,
         )
         self._backlog = False
+        self._unanswered_at: float | None = None
         self._claims_no_more = asyncio.Event()
         self.deadlines = self._attempts.deadlines
         self.lease: LeaseKeeper | None = None
@@ -83,6 +88,8 @@ class Worker(Loop):
 
     async def tick(self) -> float:
         worker_id = None if self.lease is None else self.lease.worker_id
+        if worker_id is not None and self._unanswered_at is not None:
+            await self._take_up(worker_id, self._unanswered_at)
         self._backlog = self._free <= 0  # more may be waiting: look again as soon as there is room
         if worker_id is not None and not self._backlog:
             await self._claim(worker_id)
@@ -124,19 +131,41 @@ class Worker(Loop):
 
     async def _claim(self, worker_id: UUID) -> None:
         claimed: list[tuple[str, list[Job]]] = []
-        async with self._database.transaction() as connection:
-            jobs = JobRepository(connection)
-            free = self._free
-            for queue in self._queues or await jobs.ready_queues():
-                taken = await jobs.claim(queue, self._job_types, free, worker_id, sees_files=self._watcher.sees_files)
-                free -= len(taken)
-                claimed.append((queue, taken))
-                if free == 0:
-                    break
+        free = self._free
+        try:
+            async with self._database.transaction() as connection:
+                jobs = JobRepository(connection)
+                for queue in self._queues or await jobs.ready_queues():
+                    taken = await jobs.claim(
+                        queue, self._job_types, free, worker_id, sees_files=self._watcher.sees_files
+                    )
+                    free -= len(taken)
+                    claimed.append((queue, taken))
+                    if free == 0:
+                        break
+        except Unavailable:
+            self._unanswered_at = time.monotonic()
+            raise
         self._backlog = free == 0  # more may be waiting: look again as soon as a slot is free
         for queue, taken in claimed:
-            if taken:
-                job_ids, job_types = zip(*((job.job_id, job.job_type) for job in taken), strict=True)
-                self._signals.emit(JobsClaimed(worker_id, queue, job_ids, job_types))
-            for job in taken:
-                self._attempts.start(job)
+            self._start(worker_id, queue, taken)
+
+    async def _take_up(self, worker_id: UUID, unanswered_at: float) -> None:
+        """Starts what a claim took whose answer was lost: while our lease lives, nobody else would."""
+        while self._completer.unsaved:
+            await self._completer.join()  # what has ended here is RUNNING no more
+        here = self._attempts.job_ids
+        async with self._database.snapshot() as connection:
+            held = await JobRepository(connection).held(worker_id)
+        for job in held:
+            if job.job_id not in here:
+                self._start(worker_id, job.queue, [job])
+        if time.monotonic() - unanswered_at > UNANSWERED_SECONDS:
+            self._unanswered_at = None
+
+    def _start(self, worker_id: UUID, queue: str, taken: Sequence[Job]) -> None:
+        if taken:
+            job_ids, job_types = zip(*((job.job_id, job.job_type) for job in taken), strict=True)
+            self._signals.emit(JobsClaimed(worker_id, queue, job_ids, job_types))
+        for job in taken:
+            self._attempts.start(job)
