@@ -4,6 +4,7 @@ Each test starts in a working directory of its own, which is not on ``sys.path``
 """
 
 import importlib
+import math
 import subprocess
 import sys
 import textwrap
@@ -11,6 +12,7 @@ import textwrap
 import pytest
 
 from perdure.errors import ConfigurationError
+from perdure.models.retry import RetryPolicy
 from perdure.processors.base import processor
 from perdure.processors.registry import BUILTIN, ENTRY_POINT_GROUP, ProcessorRegistry
 
@@ -257,3 +259,19 @@ def test_a_package_may_gather_the_processors_of_its_modules(tmp_path, monkeypatc
     assert "my.report" in ProcessorRegistry.load(["gathered_jobs"])
     for loaded in ("gathered_jobs", "gathered_jobs.reports"):
         monkeypatch.delitem(sys.modules, loaded)
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"max_retries": -1}, "max_retries must be from 0 to 1000"),
+        ({"max_retries": 1001}, "max_retries"),
+        ({"timeout_seconds": 0}, "timeout_seconds must be above 0"),
+        ({"timeout_seconds": math.nan}, "timeout_seconds"),
+        ({"retry": RetryPolicy(base_seconds=math.inf)}, "retry.base_seconds"),
+        ({"retry": RetryPolicy(max_seconds=1e300)}, "retry.max_seconds"),
+    ],
+)
+def test_a_limit_that_no_job_could_have_is_refused(limits, said):
+    with pytest.raises(ConfigurationError, match=said):
+        processor("my.job", **limits)(lambda payload: None)

@@ -9,6 +9,8 @@ from uuid import UUID
 JITTER = 0.2
 """Each delay is spread over ±20 %, so that jobs that failed together do not come back together."""
 
+MAX_RETRIES = 1_000
+"""So many further attempts a job may have."""
 LONGEST_WAIT_SECONDS = 366 * 86_400.0
 """Nothing is put off for longer than a leap year."""
 

@@ -21,7 +21,7 @@ from uuid import UUID
 from pydantic import TypeAdapter, WithJsonSchema
 
 from perdure.errors import ConfigurationError
-from perdure.models.retry import RetryPolicy, checked_wait
+from perdure.models.retry import LONGEST_WAIT_SECONDS, MAX_RETRIES, RetryPolicy, checked_wait
 
 DEFAULT_MAX_RETRIES = 3
 DEFAULT_TIMEOUT_SECONDS = 3600.0
@@ -154,8 +154,11 @@ def processor(
 
     The function takes the payload, and if it likes a ``JobContext``; it may be async (runs in the event loop) or
     plain (runs in a thread). Annotate the payload with a pydantic model to have it checked at submission; the return
-    value must be JSON, or a pydantic model. ``max_retries`` further attempts follow a failed one.
+    value must be JSON, or a pydantic model. ``max_retries`` further attempts follow a failed one. Limits that make no
+    sense are a ``ConfigurationError``.
     """
+    retry = retry or RetryPolicy()
+    _check_limits(job_type, max_retries, timeout_seconds, retry)
 
     def decorate(function: Callable[..., Any]) -> Processor:
         parameters = inspect.signature(function).parameters
@@ -169,8 +172,23 @@ def processor(
             function=function,
             max_retries=max_retries,
             timeout_seconds=timeout_seconds,
-            retry=retry or RetryPolicy(),
+            retry=retry,
             description=inspect.getdoc(function) or "",
         )
 
     return decorate
+
+
+def _check_limits(job_type: str, max_retries: int, timeout_seconds: float, retry: RetryPolicy) -> None:
+    """What no submission could ask for, no processor may have for its default."""
+    if not 0 <= max_retries <= MAX_RETRIES:
+        raise ConfigurationError(f"The processor of {job_type!r}: max_retries must be from 0 to {MAX_RETRIES}.")
+    for name, seconds in (
+        ("timeout_seconds", timeout_seconds),
+        ("retry.base_seconds", retry.base_seconds),
+        ("retry.max_seconds", retry.max_seconds),
+    ):
+        if not 0 < seconds <= LONGEST_WAIT_SECONDS:  # nor is NaN
+            raise ConfigurationError(
+                f"The processor of {job_type!r}: {name} must be above 0, and at most {LONGEST_WAIT_SECONDS:.0f}."
+            )

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, WrapVal
 
 from perdure.models.lifecycle import JobStatus, TimelineEvent
 from perdure.models.outcome import ErrorReason
-from perdure.models.retry import LONGEST_WAIT_SECONDS
+from perdure.models.retry import LONGEST_WAIT_SECONDS, MAX_RETRIES
 from perdure.schemas.addresses import EmailAddress
 from perdure.schemas.base import Answer, Moment, Request
 
@@ -78,7 +78,7 @@ class JobCreate(Request):
     )
     run_at: Moment | None = Field(None, description="not before this moment")
     delay_seconds: Seconds | None = Field(None, description="not before so many seconds from now")
-    max_retries: Annotated[StrictInt, Field(ge=0, le=1000)] | None = Field(
+    max_retries: Annotated[StrictInt, Field(ge=0, le=MAX_RETRIES)] | None = Field(
         None, description="further attempts after a failed one; default: the processor's own, else 3"
     )
     timeout_seconds: PositiveSeconds | None = Field(
