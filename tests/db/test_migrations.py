@@ -55,6 +55,10 @@ async def test_many_may_upgrade_at_once(database):
     await migrate.check(database)
 
 
+def test_the_codes_version_counts_its_migrations():
+    assert len(migrate.revisions()) == migrate.CODE_VERSION
+
+
 async def test_code_that_is_too_old_for_the_schema_is_refused(database):
     async with database.transaction() as connection:
         await connection.execute(text("UPDATE perdure.schema_version SET minimum_code_version = 1000"))

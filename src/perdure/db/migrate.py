@@ -21,8 +21,8 @@ from perdure.db.base import SCHEMA
 from perdure.db.session import Database
 from perdure.errors import SchemaOutdated, SchemaTooNew
 
-CODE_VERSION = 4
-"""Compared with the schema's ``minimum_code_version``; raised with every migration."""
+CODE_VERSION = 6
+"""How many migrations this code has: compared with the schema's ``minimum_code_version``."""
 
 _ADVISORY_LOCK = 0x70657264757265  # "perdure": one process migrates at a time
 
