@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.models.job import Job
+from perdure.models.job import MAX_SNOOZES, Job
 from perdure.models.lifecycle import FINAL, TRANSITIONS, WAITING, JobStatus, TimelineEvent
 from perdure.models.outcome import (
     Cancelled,
@@ -96,6 +96,32 @@ def test_snooze_and_release_give_the_attempt_back(outcome, status):
     assert (after.status, after.attempt) == (status, 1)
 
 
+def test_a_run_is_snoozed_a_thousand_times_at_most():
+    last = running(snoozes=MAX_SNOOZES - 1).conclude(Snoozed(60), NOW).job
+    assert (last.status, last.snoozes) == (JobStatus.SCHEDULED, MAX_SNOOZES)
+    over = running(snoozes=MAX_SNOOZES).conclude(Snoozed(60), NOW).job
+    assert (over.status, over.error.reason) == (JobStatus.FAILED, ErrorReason.NOT_RETRYABLE)
+    assert "1,000" in over.error.message
+
+
+def test_the_next_attempt_waits_as_long_as_the_failed_one_said():
+    asked = Failed(failed().error, retry_seconds=7.0)
+    assert running().conclude(asked, NOW).job.run_at == NOW + timedelta(seconds=7)
+    assert running(attempt=3).conclude(asked, NOW).job.status is JobStatus.FAILED
+
+
+def test_every_error_that_is_kept_has_a_fingerprint():
+    known = running().conclude(Failed(JobError(ErrorReason.RETRIES_EXHAUSTED, "E", "no", fingerprint="known")), NOW)
+    lost = [
+        running(job_type=job_type).conclude(Failed(JobError(ErrorReason.WORKER_LOST, "WorkerLost", message)), NOW)
+        for job_type, message in (("a", "after 3 s"), ("a", "after 5 s"), ("b", "after 3 s"))
+    ]
+    first, second, other = (one.job.error.fingerprint for one in lost)
+    assert (known.job.error.fingerprint, first) == ("known", second)
+    assert None not in (first, other)
+    assert first != other
+
+
 def test_success_forgets_the_error_of_earlier_attempts():
     earlier = running().conclude(failed(), NOW).job
     again = replace(earlier, status=JobStatus.RUNNING, attempt=2, worker_id=WORKER)
@@ -127,10 +153,17 @@ def test_waiting_jobs_are_cancelled_at_once(status):
 @pytest.mark.parametrize("status", sorted(FINAL))
 def test_a_restart_opens_a_clean_new_run(status):
     ended = a_job(
-        status=status, attempt=3, finished_at=NOW, result=1, error=failed().error, cancel_requested_at=NOW, fence=3
+        status=status,
+        attempt=3,
+        snoozes=9,
+        finished_at=NOW,
+        result=1,
+        error=failed().error,
+        cancel_requested_at=NOW,
+        fence=3,
     )
     after = ended.restart(NOW).job
-    assert (after.status, after.run, after.attempt) == (JobStatus.QUEUED, 2, 0)
+    assert (after.status, after.run, after.attempt, after.snoozes) == (JobStatus.QUEUED, 2, 0, 0)
     assert (after.result, after.error, after.finished_at, after.cancel_requested_at) == (None, None, None, None)
     assert after.fence == 3, "the fence never goes back"
 

@@ -84,7 +84,7 @@ async def test_snooze_gives_the_attempt_back(worker):
 
     async with worker(snooze) as bench:
         job = await bench.run("test.snooze", max_retries=0)
-    assert (job.result, job.attempt, calls) == (3, 1, [1, 1, 1])
+    assert (job.result, job.attempt, job.snoozes, calls) == (3, 1, 2, [1, 1, 1])
 
 
 @pytest.mark.parametrize("kind", ["async", "plain"])
