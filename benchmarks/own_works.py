@@ -157,7 +157,9 @@ class _HeldOpen:
         self._runner = asyncio.Runner()
 
     def __enter__(self) -> None:
-        self._connection = self._runner.run(asyncpg.connect(self._url))
+        for_as_long_as_it_takes = {"idle_in_transaction_session_timeout": "0"}  # the embedded server would end it
+        connecting = asyncpg.connect(self._url, server_settings=for_as_long_as_it_takes)
+        self._connection = self._runner.run(connecting)
         self._runner.run(self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT txid_current()"))
 
     def __exit__(self, *_error: object) -> None:
