@@ -13,6 +13,7 @@ from perdure.models.job import Job
 from perdure.models.lease import WorkerIdentity
 from perdure.models.lifecycle import JobStatus
 from perdure.models.outcome import ErrorReason, Failed, JobError, Succeeded
+from perdure.models.place import START
 from perdure.models.retry import RetryPolicy
 from perdure.repositories.job_queries import JobFilter, JobQueries
 from perdure.repositories.job_repository import JobRepository
@@ -98,6 +99,21 @@ async def test_claims_follow_priority_then_time_then_id(any_database):
     worker = await a_worker(any_database)
     claimed = [job.job_id for job in await claim(any_database, worker)]
     assert claimed == [high.job_id, earlier.job_id, later.job_id, low.job_id]
+
+
+async def test_a_claim_may_begin_at_a_place(any_database):
+    high, first, second = a_job(any_database, priority=5), a_job(any_database), a_job(any_database)
+    other = a_job(any_database, queue="other")
+    await add(any_database, high, first, second, other)
+    worker = await a_worker(any_database)
+    async with any_database.transaction() as connection:
+        jobs = JobRepository(connection)
+        marks = {"other": START, "default": second.place, "none": START}
+        assert await jobs.ready_beyond(marks) == ["default", "other"]
+        claimed = await jobs.claim("default", TYPES, 10, worker, start=first.place)
+        assert [job.job_id for job in claimed] == [first.job_id, second.job_id]
+        assert await jobs.ready_beyond(marks) == ["other"]
+        assert await jobs.ready_queues() == ["default", "other"]
 
 
 async def test_a_claim_raises_the_fence_and_counts_the_attempt(any_database):

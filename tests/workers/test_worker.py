@@ -11,6 +11,8 @@ from perdure.models.lifecycle import JobStatus
 from perdure.models.outcome import ErrorReason
 from perdure.processors.base import JobContext, NotRetryable, Snooze, processor
 from perdure.signals import JobsClaimed, JobsRescued, JobTransitioned, LeaseLost, TransitionRefused
+from perdure.workers import watermark
+from perdure.workers import worker as module
 
 QUICKLY = {"base_seconds": 0.01, "max_seconds": 0.02}
 
@@ -258,6 +260,19 @@ async def test_a_worker_serves_only_its_queues(worker):
         mine = await bench.run("test.sum", {"a": 1}, queue="mine")
         assert mine.status is JobStatus.SUCCEEDED
         assert (await bench.get(other.job_id)).status is JobStatus.QUEUED
+
+
+async def test_what_becomes_ready_before_the_mark_is_found_when_the_next_look_from_the_start_is_due(
+    worker, monkeypatch
+):
+    monkeypatch.setattr(watermark, "SHARE", 1e9)  # as if each look from the start cost very much
+    monkeypatch.setattr(watermark, "LONGEST_PAUSE_SECONDS", 0.3)
+    monkeypatch.setattr(module, "POLL_SECONDS", 60.0)
+    async with worker(add) as bench:
+        await bench.run("test.sum", {"a": 1})
+        assert (await bench.run("test.sum", {"a": 2})).result == 2, "after the mark"
+        assert (await bench.run("test.sum", {"a": 3}, priority=9)).result == 3, "before it"
+        assert (await bench.run("test.sum", {"a": 4}, queue="new")).result == 4, "where there is none"
 
 
 async def test_a_lost_lease_stops_the_work_and_the_job_runs_again(worker):

@@ -24,6 +24,7 @@ from perdure.models.outcome import (
     Snoozed,
     Succeeded,
 )
+from perdure.models.place import Place
 from perdure.models.retry import RetryPolicy
 
 MAX_SNOOZES = 1_000
@@ -85,6 +86,11 @@ class Job:
             created_at=now,
             **declared,
         )
+
+    @property
+    def place(self) -> Place:
+        """Where it stands among the ready jobs of its queue."""
+        return Place(-self.priority, self.run_at, self.job_id)
 
     @property
     def is_final(self) -> bool:

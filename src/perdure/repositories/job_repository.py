@@ -6,7 +6,7 @@ written only where state and fence are still the ones it started from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from perdure.db.base import columns_of
 from perdure.db.models import JobEventRow
 from perdure.db.session import dump_json
 from perdure.models.job import Job, Transition
+from perdure.models.place import START, Place
 from perdure.repositories.mappers import JOB_COLUMNS, job_arrays, job_from_row
 from perdure.repositories.statements import cast, column_list, insert, unnest
 
@@ -25,7 +26,8 @@ _JOB = column_list(JOB_COLUMNS, "job")
 _ADD = text(insert("perdure.jobs", JOB_COLUMNS))
 
 # Takes ready jobs in order, each for one claimer only (SKIP LOCKED), and only while the claimer's own lease lives.
-# ARRAY(...) keeps the planner from joining the subquery to the whole table.
+# ARRAY(...) keeps the planner from joining the subquery to the whole table. The comparison of rows is where the scan
+# of the index begins: what lies before is not read, however many dead entries it is.
 _CLAIM = text(f"""
     UPDATE perdure.jobs AS job
     SET status = 'RUNNING', attempt = job.attempt + 1, fence = job.fence + 1,
@@ -34,6 +36,8 @@ _CLAIM = text(f"""
         SELECT ready.job_id FROM perdure.jobs AS ready
         WHERE ready.status = 'QUEUED' AND ready.queue = :queue AND ready.job_type = ANY (CAST(:job_types AS text[]))
           AND (:sees_files OR NOT ready.names_files)
+          AND ROW(ready.rank, ready.run_at, ready.job_id)
+              >= ROW(CAST(:rank AS smallint), CAST(:run_at AS timestamptz), CAST(:job_id AS uuid))
         ORDER BY ready.rank, ready.run_at, ready.job_id
         LIMIT :limit
         FOR UPDATE SKIP LOCKED))
@@ -55,6 +59,19 @@ _READY_QUEUES = text("""
                 WHERE job.status = 'QUEUED' AND job.queue > ready.queue ORDER BY job.queue LIMIT 1)
         FROM ready WHERE ready.queue IS NOT NULL)
     SELECT queue FROM ready WHERE queue IS NOT NULL
+""")
+
+# Of these queues, the ones with ready jobs from a place on; one descent of the index each. A value is asked for, since
+# EXISTS may be answered by reading all ready jobs.
+_READY_BEYOND = text("""
+    SELECT mark.queue
+    FROM unnest(CAST(:queue AS text[]), CAST(:rank AS smallint[]), CAST(:run_at AS timestamptz[]),
+                CAST(:job_id AS uuid[])) AS mark(queue, rank, run_at, job_id)
+    WHERE (SELECT job.job_id FROM perdure.jobs AS job
+           WHERE job.status = 'QUEUED' AND job.queue = mark.queue
+             AND ROW(job.rank, job.run_at, job.job_id) >= ROW(mark.rank, mark.run_at, mark.job_id)
+           ORDER BY job.rank, job.run_at, job.job_id LIMIT 1) IS NOT NULL
+    ORDER BY mark.queue
 """)
 
 _CHANGED_BY_TRANSITION = tuple(
@@ -105,12 +122,14 @@ _REQUEST_CANCEL = text("""
     WHERE job_id = :job_id AND status = 'RUNNING'
 """)
 
+# Each due job is moved once, whoever else promotes (SKIP LOCKED), the longest due first.
 _PROMOTE_DUE = text("""
-    WITH due AS MATERIALIZED (
-        SELECT job_id FROM perdure.jobs
-        WHERE status IN ('SCHEDULED', 'RETRYING') AND run_at <= clock_timestamp()
-        ORDER BY run_at LIMIT :limit FOR UPDATE SKIP LOCKED)
-    UPDATE perdure.jobs AS job SET status = 'QUEUED' FROM due WHERE job.job_id = due.job_id
+    UPDATE perdure.jobs SET status = 'QUEUED'
+    WHERE job_id = ANY (ARRAY(
+        SELECT due.job_id FROM perdure.jobs AS due
+        WHERE due.status IN ('SCHEDULED', 'RETRYING') AND due.run_at <= clock_timestamp()
+        ORDER BY due.run_at LIMIT :limit
+        FOR UPDATE SKIP LOCKED))
 """)
 
 _SECONDS_UNTIL_NEXT_DUE = text("""
@@ -124,16 +143,17 @@ _LOCK_ABANDONED = text(f"""
     WHERE job.status = 'RUNNING' AND NOT EXISTS (
         SELECT FROM perdure.workers AS worker
         WHERE worker.worker_id = job.worker_id AND worker.lease_until > clock_timestamp())
-    ORDER BY job.job_id LIMIT :limit
+    LIMIT :limit
     FOR UPDATE OF job SKIP LOCKED
 """).columns(*JOB_COLUMNS)
 
+# Who runs has a worker, says a CHECK. (Asked for the status, the planner may read all running jobs.)
 _SAVE_PROGRESS = text("""
     UPDATE perdure.jobs AS job SET progress = new.progress::jsonb
     FROM unnest(CAST(:job_id AS uuid[]), CAST(:fence AS bigint[]), CAST(:progress AS text[]))
          AS new(job_id, fence, progress)
     WHERE job.job_id = new.job_id AND job.job_id = ANY (CAST(:job_id AS uuid[]))
-      AND job.fence = new.fence AND job.status = 'RUNNING'
+      AND job.fence = new.fence AND job.worker_id IS NOT NULL
 """)
 
 
@@ -148,16 +168,24 @@ class JobRepository:
         await self._connection.execute(_ADD, job_arrays(jobs))
 
     async def claim(
-        self, queue: str, job_types: Sequence[str], limit: int, worker_id: UUID, *, sees_files: bool = True
+        self,
+        queue: str,
+        job_types: Sequence[str],
+        limit: int,
+        worker_id: UUID,
+        *,
+        start: Place = START,
+        sees_files: bool = True,
     ) -> list[Job]:
         """Takes up to ``limit`` ready jobs of ``queue`` for ``worker_id``: each is RUNNING, its fence raised.
 
-        One that does not see the file store gets no job that names a file.
+        They are the first from the place ``start`` on, and returned in order. One that does not see the file store
+        gets no job that names a file.
         """
         wanted = {"queue": queue, "job_types": list(job_types), "limit": limit, "sees_files": sees_files}
-        result = await self._connection.execute(_CLAIM, wanted | {"worker_id": worker_id})
+        result = await self._connection.execute(_CLAIM, wanted | start._asdict() | {"worker_id": worker_id})
         jobs = [job_from_row(row) for row in result.mappings()]
-        return sorted(jobs, key=lambda job: (-job.priority, job.run_at, job.job_id))
+        return sorted(jobs, key=lambda job: job.place)
 
     async def held(self, worker_id: UUID) -> list[Job]:
         """The jobs that are RUNNING under the worker's lease."""
@@ -167,6 +195,12 @@ class JobRepository:
     async def ready_queues(self) -> list[str]:
         """The queues that have ready jobs, in order of name."""
         return list((await self._connection.execute(_READY_QUEUES)).scalars())
+
+    async def ready_beyond(self, marks: Mapping[str, Place]) -> list[str]:
+        """Of the queues named in ``marks``, those that have ready jobs at their mark or after it, in order of name."""
+        places = [{"queue": queue} | place._asdict() for queue, place in marks.items()]
+        arrays = {name: [place[name] for place in places] for name in ("queue", *Place._fields)}
+        return list((await self._connection.execute(_READY_BEYOND, arrays)).scalars())
 
     async def apply(self, transitions: Sequence[Transition]) -> list[Transition]:
         """Writes the transitions that still hold, with their events, and returns them; the others left no trace."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from perdure.db.session import Database
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.errors import Unavailable
 from perdure.models.job import Job
+from perdure.models.place import START, Place
 from perdure.processors.base import Processor
 from perdure.repositories.job_repository import JobRepository
 from perdure.signals import JobsClaimed, Signals
@@ -23,6 +24,7 @@ from perdure.workers.lease import LeaseKeeper
 from perdure.workers.loop import Loop
 from perdure.workers.progress import ProgressWriter
 from perdure.workers.store_watcher import StoreWatcher
+from perdure.workers.watermark import Watermark
 
 MAX_UNSAVED = 2 * MAX_BATCH
 """Conclusions that may wait to be committed: one batch under way, and the next."""
@@ -76,6 +78,7 @@ class Worker(Loop):
         self._unanswered_at: float | None = None
         self._claims_no_more = asyncio.Event()
         self.deadlines = self._attempts.deadlines
+        self._watermark = Watermark()
         self.lease: LeaseKeeper | None = None
         self.on_worn_out: Callable[[], None] = lambda: None
         completer.when_saved = self._look_again
@@ -92,7 +95,7 @@ class Worker(Loop):
             await self._take_up(worker_id, self._unanswered_at)
         self._backlog = self._free <= 0  # more may be waiting: look again as soon as there is room
         if worker_id is not None and not self._backlog:
-            await self._claim(worker_id)
+            return await self._claim(worker_id)
         return POLL_SECONDS
 
     def cancel(self, job_ids: Sequence[UUID]) -> None:
@@ -129,26 +132,56 @@ class Worker(Loop):
         if self._backlog:
             self.woken.set()
 
-    async def _claim(self, worker_id: UUID) -> None:
-        claimed: list[tuple[str, list[Job]]] = []
-        free = self._free
+    async def _claim(self, worker_id: UUID) -> float:
+        """Fills the free slots, and returns in how many seconds to look again if nobody rings."""
+        began = time.monotonic()
+        marks = self._watermark.marks(began)
         try:
-            async with self._database.transaction() as connection:
-                jobs = JobRepository(connection)
-                for queue in self._queues or await jobs.ready_queues():
-                    taken = await jobs.claim(
-                        queue, self._job_types, free, worker_id, sees_files=self._watcher.sees_files
-                    )
-                    free -= len(taken)
-                    claimed.append((queue, taken))
-                    if free == 0:
-                        break
+            claimed = await self._claimed(worker_id, marks)
         except Unavailable:
             self._unanswered_at = time.monotonic()
             raise
-        self._backlog = free == 0  # more may be waiting: look again as soon as a slot is free
-        for queue, taken in claimed:
+        for queue, taken, is_full in claimed:
+            if taken:
+                self._watermark.note_claim(queue, taken[-1].place, is_full=is_full)
             self._start(worker_id, queue, taken)
+        ended = time.monotonic()
+        if marks is None:
+            self._watermark.note_start(began, ended)
+            return POLL_SECONDS
+        if any(taken for _, taken, _ in claimed):
+            self._watermark.note_continuation(began, ended)
+        return self._watermark.seconds_until_start(ended)
+
+    async def _claimed(
+        self, worker_id: UUID, marks: Mapping[str, Place] | None
+    ) -> list[tuple[str, Sequence[Job], bool]]:
+        """Per queue what was claimed, and whether that filled the last free slot."""
+        claimed: list[tuple[str, Sequence[Job], bool]] = []
+        free = self._free
+        async with self._database.transaction() as connection:
+            jobs = JobRepository(connection)
+            for queue in await self._queues_with_work(jobs, marks):
+                taken = await jobs.claim(
+                    queue,
+                    self._job_types,
+                    free,
+                    worker_id,
+                    start=START if marks is None else marks[queue],
+                    sees_files=self._watcher.sees_files,
+                )
+                free -= len(taken)
+                claimed.append((queue, taken, free == 0))
+                if free == 0:
+                    break
+        self._backlog = free == 0  # more may be waiting: look again as soon as a slot is free
+        return claimed
+
+    async def _queues_with_work(self, jobs: JobRepository, marks: Mapping[str, Place] | None) -> Iterable[str]:
+        """The queues to claim from, in order; of those named for this worker, no other."""
+        if self._queues:
+            return self._queues if marks is None else [queue for queue in self._queues if queue in marks]
+        return await (jobs.ready_queues() if marks is None else jobs.ready_beyond(marks))
 
     async def _take_up(self, worker_id: UUID, unanswered_at: float) -> None:
         """Starts what a claim took whose answer was lost: while our lease lives, nobody else would."""
