@@ -173,3 +173,10 @@ def test_only_a_running_job_can_be_concluded(status):
     job = a_job(status=status, finished_at=NOW if status in FINAL else None)
     with pytest.raises(KeyError):
         job.conclude(Succeeded(None), NOW)
+
+
+def test_only_the_step_that_ends_an_attempt_says_when_that_began():
+    ended = running().conclude(failed(), NOW)
+    assert ended.attempt_started_at == NOW
+    assert ended.job.cancel(NOW).attempt_started_at is None
+    assert running().conclude(Succeeded(None), NOW).job.restart(NOW).attempt_started_at is None

@@ -98,8 +98,7 @@ def _topics(recorded: Recorded) -> set[Topic]:
 
 
 def _transitioned(transition: Transition) -> JobTransitioned:
-    before, job = transition.before, transition.job
-    attempted_from = before.started_at if before.status is JobStatus.RUNNING else None
+    before, job, started_at = transition.before, transition.job, transition.attempt_started_at
     return JobTransitioned(
         job_id=job.job_id,
         job_type=job.job_type,
@@ -110,8 +109,8 @@ def _transitioned(transition: Transition) -> JobTransitioned:
         attempt=before.attempt,
         max_attempts=job.max_attempts,
         worker_id=before.worker_id,
-        wait_seconds=None if attempted_from is None else _seconds(before.run_at, attempted_from),
-        duration_seconds=None if attempted_from is None else _seconds(attempted_from, transition.at),
+        wait_seconds=None if started_at is None else _seconds(before.run_at, started_at),
+        duration_seconds=None if started_at is None else _seconds(started_at, transition.at),
         error=_error(job) if transition.event in _FAILED_ATTEMPT else None,
         retry_seconds=_seconds(transition.at, job.run_at) if transition.event is TimelineEvent.RETRY else None,
     )

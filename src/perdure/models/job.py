@@ -185,6 +185,11 @@ class Transition:
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", _timeline_data(self.before, self.job, self.event))
 
+    @property
+    def attempt_started_at(self) -> datetime | None:
+        """When the attempt that the step ended began; None where it ended none."""
+        return self.before.started_at if self.before.status is JobStatus.RUNNING else None
+
 
 def _timeline_data(before: Job, after: Job, event: TimelineEvent) -> dict[str, Any]:
     """What the timeline keeps of a step besides its name: enough to tell each attempt's story afterwards."""

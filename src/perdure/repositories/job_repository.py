@@ -256,6 +256,6 @@ def _event_arrays(transitions: Sequence[Transition]) -> dict[str, list[object]]:
         "attempt": [transition.before.attempt for transition in transitions],
         "event": [transition.event.value for transition in transitions],
         "at": [transition.at for transition in transitions],
-        "started_at": [transition.before.started_at for transition in transitions],
+        "started_at": [transition.attempt_started_at for transition in transitions],
         "data": [dump_json(transition.data) for transition in transitions],
     }
