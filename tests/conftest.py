@@ -3,7 +3,6 @@
 The user's own environment is left out: no ``PERDURE_*``, ``DATABASE_URL`` or provider variable reaches a test.
 """
 
-import asyncio
 import io
 import json
 import logging
@@ -12,19 +11,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
-import asyncpg
 import hypothesis
 import pytest
 import structlog
 from sqlalchemy import text
+from tests.databases import create_database, run_aside
 from tests.installation import client, installation, server_url
 
 from perdure.bootstrap import Platform, opened_platform
-from perdure.db import migrate
 from perdure.db.base import Base
 from perdure.db.embedded import EmbeddedPostgres
 from perdure.db.session import Database
@@ -60,7 +57,7 @@ def shared_directory(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -
 def embedded_url(shared_directory: Path, worker_id: str) -> Iterator[str]:
     """A fresh database of this test process on the embedded server that all of them share."""
     with EmbeddedPostgres(shared_directory / "embedded") as url:
-        yield _run_aside(_create_database(url.asyncpg, f"test_{worker_id}"))
+        yield run_aside(create_database(url.asyncpg, f"test_{worker_id}"))
 
 
 @pytest.fixture(scope="session")
@@ -80,34 +77,10 @@ def postgres_15_url(worker_id: str) -> Iterator[str]:
     run("pg_ctl", "--pgdata", str(data), "--wait", "--silent", "--log", str(directory / "log"), "-o", options, "start")
     try:
         url = f"postgresql://perdure@/postgres?host={directory}"
-        yield _run_aside(_create_database(url, f"test_{worker_id}"))
+        yield run_aside(create_database(url, f"test_{worker_id}"))
     finally:
         run("pg_ctl", "--pgdata", str(data), "--mode=immediate", "--silent", "stop")
         shutil.rmtree(directory)
-
-
-def _run_aside(coroutine: Coroutine[None, None, str]) -> str:
-    """Runs it in a thread: a session's fixture may be asked for while a test's loop already runs."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, coroutine).result()
-
-
-async def _create_database(server_url: str, name: str) -> str:
-    """Creates the database, with our schema in it, and returns its URL."""
-    connection = await asyncpg.connect(server_url)
-    try:
-        await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        await connection.execute(f"CREATE DATABASE {name}")
-    finally:
-        await connection.close()
-    path, question, query = server_url.partition("?")
-    url = f"{path.rpartition('/')[0]}/{name}{question}{query}"
-    database = Database(DatabaseUrl.parse(url))
-    try:
-        await migrate.upgrade(database)
-    finally:
-        await database.close()
-    return url
 
 
 async def _empty(database: Database) -> None:
