@@ -19,7 +19,7 @@ from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.models.delivery import DeliveryStatus
 from perdure.models.job import Job, Transition
-from perdure.models.lifecycle import BECOMES_DUE, JobStatus, TimelineEvent
+from perdure.models.lifecycle import BECOMES_DUE, FINAL, JobStatus, TimelineEvent
 from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.repositories.job_repository import JobRepository
 from perdure.signals import AttemptError, JobTransitioned, NotificationIntended, Signals, TransitionRefused
@@ -29,21 +29,32 @@ _FAILED_ATTEMPT = frozenset({TimelineEvent.RETRY, TimelineEvent.FAILURE})
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a call of ``record`` wrote, and what the fence refused."""
+    """What a call of ``record`` wrote, and what the fence refused.
+
+    ``repeated`` was written by an earlier call whose commit nobody heard of: it is there, and not announced yet.
+    """
 
     held: Sequence[Transition]
     refused: Sequence[Transition]
+    repeated: Sequence[Transition] = ()
     outbox: Outbox = field(default_factory=Outbox)
+
+    @property
+    def written(self) -> Sequence[Transition]:
+        return [*self.held, *self.repeated]
 
     def __add__(self, later: Recorded) -> Recorded:
         """Both together; what the later call wrote is no longer refused."""
-        written = {transition.job.job_id for transition in later.held}
-        still_refused = [one for one in self.refused if one.job.job_id not in written]
         outbox = Outbox(
             deliveries=[*self.outbox.deliveries, *later.outbox.deliveries],
             intents=[*self.outbox.intents, *later.outbox.intents],
         )
-        return Recorded([*self.held, *later.held], still_refused, outbox)
+        return Recorded(
+            held=[*self.held, *later.held],
+            refused=_without(self.refused, later.written),
+            repeated=[*self.repeated, *later.repeated],
+            outbox=outbox,
+        )
 
 
 class Recorder:
@@ -58,16 +69,18 @@ class Recorder:
         """Writes what still holds of ``transitions`` in the caller's transaction."""
         if not transitions:
             return Recorded([], [])
-        held = await JobRepository(connection).apply(transitions)
-        written = {transition.job.job_id for transition in held}
-        recorded = Recorded(held, [one for one in transitions if one.job.job_id not in written])
-        self._dispatch([transition.job for transition in held], recorded.outbox, now)
+        jobs = JobRepository(connection)
+        held = await jobs.apply(transitions)
+        others = _without(transitions, held)
+        repeated = await jobs.written_before(others) if others else []
+        recorded = Recorded(held, _without(others, repeated), repeated)
+        self._dispatch([transition.job for transition in recorded.written], recorded.outbox, now)
         await DeliveryRepository(connection).add(recorded.outbox.deliveries)
         return recorded
 
     def announce(self, recorded: Recorded) -> None:
         """Says aloud what was committed. Call it after the commit, and only then."""
-        for transition in recorded.held:
+        for transition in recorded.written:
             self._signals.emit(_transitioned(transition))
         for transition in recorded.refused:
             self._signals.emit(TransitionRefused(transition.job.job_id, transition.event.value))
@@ -83,14 +96,20 @@ class Recorder:
                 dispatcher.dispatch(job, event)
 
 
+def _without(transitions: Sequence[Transition], written: Sequence[Transition]) -> list[Transition]:
+    """Those of ``transitions`` whose claim none of ``written`` ends."""
+    ended = {transition.before.claim_key for transition in written}
+    return [transition for transition in transitions if transition.before.claim_key not in ended]
+
+
 def _topics(recorded: Recorded) -> set[Topic]:
-    statuses = {transition.job.status for transition in recorded.held}
+    statuses = {transition.job.status for transition in recorded.written}
     topics = set()
     if JobStatus.QUEUED in statuses:
         topics.add(Topic.JOBS_READY)
     if statuses & BECOMES_DUE:
         topics.add(Topic.JOBS_WAITING)
-    if any(transition.job.is_final for transition in recorded.held):
+    if statuses & FINAL:
         topics.add(Topic.JOBS_FINAL)
     if any(delivery.status is DeliveryStatus.PENDING for delivery in recorded.outbox.deliveries):
         topics.add(Topic.DELIVERIES)

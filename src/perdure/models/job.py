@@ -100,6 +100,11 @@ class Job:
     def is_waiting(self) -> bool:
         return self.status in WAITING
 
+    @property
+    def claim_key(self) -> tuple[UUID, int]:
+        """Names the latest claim that this value knows of. What one claim came to is written once."""
+        return self.job_id, self.fence
+
     def conclude(self, outcome: Outcome, now: datetime) -> Transition:  # noqa: PLR0911 (an arm per outcome)
         """What the end of the running attempt makes of the job.
 

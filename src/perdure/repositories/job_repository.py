@@ -97,20 +97,29 @@ _MATCHED_BY_TRANSITION = tuple(column for column in JOB_COLUMNS if column.name i
 _ASSIGNMENTS = ", ".join(f"{column.name} = {cast(column, 'new')}" for column in _CHANGED_BY_TRANSITION)
 
 # The fence: a row whose state or fence moved on is left alone, and not returned; nor is one that somebody asked to
-# cancel since it was read: the caller must decide again, knowing of it.
+# cancel since it was read: the caller must decide again, knowing of it. Claims are told apart: what two of one job came
+# to may arrive together.
 _APPLY = text(f"""
     UPDATE perdure.jobs AS job SET {_ASSIGNMENTS}
     FROM {unnest(_MATCHED_BY_TRANSITION + _CHANGED_BY_TRANSITION, "new")}
-    JOIN unnest(CAST(:job_id AS uuid[]), CAST(:status_before AS text[]), CAST(:cancel_before AS timestamptz[]))
-         AS old(job_id, status, cancel_requested_at) USING (job_id)
+    JOIN unnest(CAST(:job_id AS uuid[]), CAST(:fence AS bigint[]), CAST(:status_before AS text[]),
+                CAST(:cancel_before AS timestamptz[]))
+         AS old(job_id, fence, status, cancel_requested_at) USING (job_id, fence)
     WHERE job.job_id = new.job_id AND job.job_id = ANY (CAST(:job_id AS uuid[]))
       AND job.fence = new.fence AND job.status = old.status
       AND job.cancel_requested_at IS NOT DISTINCT FROM old.cancel_requested_at
-    RETURNING job.job_id
+    RETURNING job.job_id, job.fence
 """)
 
 _EVENT_COLUMNS = tuple(column for column in columns_of(JobEventRow) if column.name != "event_id")
 _ADD_EVENTS = text(insert("perdure.job_events", _EVENT_COLUMNS))
+
+# The very same end of the very same attempt, to the microsecond: nobody else can have written it.
+_EVENT_MARKS = tuple(column for column in _EVENT_COLUMNS if column.name != "data")
+_WRITTEN_BEFORE = text(f"""
+    SELECT event.job_id, event.started_at FROM {unnest(_EVENT_MARKS, "mine")}
+    JOIN perdure.job_events AS event USING ({column_list(_EVENT_MARKS)})
+""")
 
 _LOCK = text(f"""
     SELECT {_JOB} FROM perdure.jobs AS job WHERE job.job_id = ANY (CAST(:job_ids AS uuid[]))
@@ -203,16 +212,28 @@ class JobRepository:
         return list((await self._connection.execute(_READY_BEYOND, arrays)).scalars())
 
     async def apply(self, transitions: Sequence[Transition]) -> list[Transition]:
-        """Writes the transitions that still hold, with their events, and returns them; the others left no trace."""
+        """Writes the transitions that still hold, with their events, and returns them; the others left no trace.
+
+        Of several that end one claim, the first alone can hold.
+        """
+        first = {transition.before.claim_key: transition for transition in reversed(transitions)}
+        transitions = list(reversed(first.values()))
         after = [transition.job for transition in transitions]
         arrays = job_arrays(after, _MATCHED_BY_TRANSITION + _CHANGED_BY_TRANSITION)
         arrays["status_before"] = [transition.before.status.value for transition in transitions]
         arrays["cancel_before"] = [transition.before.cancel_requested_at for transition in transitions]
-        written = set((await self._connection.execute(_APPLY, arrays)).scalars())
-        held = [transition for transition in transitions if transition.job.job_id in written]
+        written = {(job_id, fence) for job_id, fence in await self._connection.execute(_APPLY, arrays)}
+        held = [transition for transition in transitions if transition.before.claim_key in written]
         if held:
             await self._connection.execute(_ADD_EVENTS, _event_arrays(held))
         return held
+
+    async def written_before(self, transitions: Sequence[Transition]) -> list[Transition]:
+        """Those that an earlier try to save them wrote, although nobody heard of its commit."""
+        arrays = _event_arrays(transitions)
+        marks = {column.name: arrays[column.name] for column in _EVENT_MARKS}
+        found = {(job_id, at) for job_id, at in await self._connection.execute(_WRITTEN_BEFORE, marks)}
+        return [one for one in transitions if (one.before.job_id, one.before.started_at) in found]
 
     async def lock(self, job_id: UUID) -> Job | None:
         """The job as it stands, locked until the transaction ends; None when there is no such job."""

@@ -1,4 +1,8 @@
-"""Concludes attempts, many in one transaction: jobs under their fence, their events, their deliveries, their files."""
+"""Concludes attempts, many in one transaction: jobs under their fence, their events, their deliveries, their files.
+
+A save whose commit may or may not have happened is made again, the very same: what was written stays as it is, and is
+announced once.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +28,11 @@ from perdure.workers.batcher import Batcher
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """A claimed job, what its attempt came to, and the files that it saved: kept if the job is SUCCEEDED by it."""
+    """A claimed job, what its attempt came to and when, and the files that it saved, kept if the job SUCCEEDED."""
 
     job: Job
     outcome: Outcome
+    at: datetime
     outputs: Sequence[File] = ()
 
 
@@ -43,7 +48,7 @@ class Completer:
         self._batcher: Batcher[Conclusion] = Batcher("Completer", self._save, signals, self._saved)
 
     def conclude(self, job: Job, outcome: Outcome, outputs: Sequence[File] = ()) -> None:
-        self._batcher.put(Conclusion(job, outcome, outputs))
+        self._batcher.put(Conclusion(job, outcome, self._database.clock.now(), outputs))
 
     @property
     def unsaved(self) -> int:
@@ -73,10 +78,10 @@ class Completer:
     async def _record(self, conclusions: list[Conclusion]) -> None:
         now = self._database.clock.now()
         async with self._database.transaction() as connection:
-            recorded = await self._recorder.record(connection, _transitions(conclusions, now), now)
+            recorded = await self._recorder.record(connection, _transitions(conclusions), now)
             if recorded.refused:
                 again = await self._still_ours(connection, conclusions, recorded)
-                recorded += await self._recorder.record(connection, _transitions(again, now), now)
+                recorded += await self._recorder.record(connection, _transitions(again), now)
             dropped = await self._keep_outputs(connection, conclusions, recorded)
         self._recorder.announce(recorded)
         if dropped:
@@ -86,13 +91,13 @@ class Completer:
         self, connection: AsyncConnection, conclusions: list[Conclusion], recorded: Recorded
     ) -> bool:
         """Adds the files of the jobs that are SUCCEEDED hereby; whether there were others, whose bytes now may go."""
-        saved = [(one.job.job_id, file) for one in conclusions for file in one.outputs]
+        saved = [(one.job, file) for one in conclusions for file in one.outputs]
         if not saved:
             return False
         files = FileRepository(connection)
-        succeeded = {one.job.job_id for one in recorded.held if one.job.status is JobStatus.SUCCEEDED}
-        kept = [(job_id, file) for job_id, file in saved if job_id in succeeded]
-        dropped = [file.file_id for job_id, file in saved if job_id not in succeeded]
+        succeeded = {one.before.claim_key for one in recorded.held if one.job.status is JobStatus.SUCCEEDED}
+        kept = [(job.job_id, file) for job, file in saved if job.claim_key in succeeded]
+        dropped = [file.file_id for job, file in saved if job.claim_key not in succeeded]
         if kept:
             await files.add([file for _, file in kept])
             await files.link([(job_id, file.file_id) for job_id, file in kept], FileRole.OUTPUT)
@@ -103,19 +108,19 @@ class Completer:
     async def _still_ours(
         self, connection: AsyncConnection, conclusions: list[Conclusion], recorded: Recorded
     ) -> list[Conclusion]:
-        """Of what was refused, the jobs that we do hold (only a cancel request came between), locked."""
-        ours = {one.job.job_id: one for one in conclusions}
-        found = await JobRepository(connection).lock_all([one.job.job_id for one in recorded.refused])
+        """Of what was refused, the jobs that nobody claimed since: a cancel request may have come between. Locked."""
+        refused = {one.before.claim_key for one in recorded.refused}
+        ours = {one.job.claim_key: one for one in conclusions if one.job.claim_key in refused}
+        found = await JobRepository(connection).lock_all([job_id for job_id, _ in refused])
         return [
             replace(one, job=replace(one.job, cancel_requested_at=stored.cancel_requested_at))
             for stored in found
-            for one in [ours[stored.job_id]]
-            if stored.status is JobStatus.RUNNING and stored.fence == one.job.fence
+            if (one := ours.get(stored.claim_key)) is not None
         ]
 
 
-def _transitions(conclusions: list[Conclusion], now: datetime) -> list[Transition]:
-    return [one.job.conclude(one.outcome, now) for one in conclusions]
+def _transitions(conclusions: list[Conclusion]) -> list[Transition]:
+    return [one.job.conclude(one.outcome, one.at) for one in conclusions]
 
 
 def _cannot_be_stored(error: DBAPIError) -> Failed:

@@ -1,0 +1,32 @@
+"""A database whose commits can be told to go wrong, as a lost connection makes them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import Enum
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from perdure.db.session import Database
+from perdure.errors import Unavailable
+
+
+class Fault(Enum):
+    NONE = "all is well"
+    BEFORE_COMMIT = "nothing is committed"
+    AFTER_COMMIT = "everything is committed, and nobody hears of it"
+
+
+class FaultyDatabase(Database):
+    """Set ``fault`` for the next transaction; those after it are well again."""
+
+    fault = Fault.NONE
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        fault, self.fault = self.fault, Fault.NONE
+        async with super().transaction() as connection:
+            yield connection
+            if fault is Fault.BEFORE_COMMIT:
+                raise Unavailable(fault.value)
+        if fault is Fault.AFTER_COMMIT:
+            raise Unavailable(fault.value)
