@@ -24,6 +24,7 @@ from perdure.routes.description import describe
 from perdure.settings import Settings
 from perdure.telemetry import logs
 from perdure.telemetry.metrics import Metrics
+from perdure.workers.lease_page import LeasePage
 from perdure.workers.stopping import stop_signals
 
 Ready = Callable[[str, bool], None]
@@ -100,15 +101,17 @@ async def serve(
                     await _serve_until_stopped(app, sockets, lambda: ready(url, asks_for_keys))
 
 
-async def work_watched(settings: Settings, metrics_port: int, ready: Callable[[str], None]) -> None:
-    """Runs a worker that can be watched over HTTP, until told to stop; calls ``ready`` with the URL of its metrics."""
+async def work_watched(
+    settings: Settings, metrics_port: int, lease_page: LeasePage, ready: Callable[[str], None]
+) -> None:
+    """Runs a worker like ``bootstrap.work`` that can be watched over HTTP; ``ready`` is told the URL of its metrics."""
     logs.configure(settings.log_format, settings.log_level)
     with _bound(settings.host, metrics_port, "PERDURE_METRICS_PORT or --metrics-port") as listening:
         url = f"{_url(settings.host, listening)}/metrics"
         async with opened_platform(settings) as platform:
             await _prepare_keys(platform)
             app = create_monitor(platform)
-            async with platform.runtime(run_worker=True).running():
+            async with platform.runtime(run_worker=True, lease_page=lease_page).running():
                 await _serve_until_stopped(app, [listening], lambda: ready(url))
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,15 +26,18 @@ from perdure.db.restore import Restored, restore
 from perdure.db.session import Database
 from perdure.db.url import DatabaseUrl
 from perdure.db.wakeup import Wakeup
+from perdure.errors import Unavailable
 from perdure.models.finding import Finding, Level
 from perdure.processors.registry import ProcessorRegistry
 from perdure.settings import Settings
 from perdure.signals import Signals
 from perdure.storage.filesystem import FilesystemStore
 from perdure.telemetry import logs
+from perdure.workers.lease_page import LeasePage
 from perdure.workers.notifier import Notifier
+from perdure.workers.renewer import LeaseHolder, Renewer
 from perdure.workers.runtime import Runtime, WorkerOptions
-from perdure.workers.stopping import stop_signals, stop_with_parent
+from perdure.workers.stopping import stop_signals
 
 LOCAL_INBOX_ID = "local"
 LOCAL_INBOX_KEY = "local-inbox"
@@ -61,8 +64,8 @@ class Platform:
     files: FilesystemStore
     file_commands: FileCommands
 
-    def runtime(self, *, run_worker: bool) -> Runtime:
-        """The loops that the settings ask for, with a worker or without."""
+    def runtime(self, *, run_worker: bool, lease_page: LeasePage | None = None) -> Runtime:
+        """The loops that the settings ask for, with a worker (whose lease a parent renews by the page) or without."""
         settings = self.settings
         worker = None
         if run_worker:
@@ -71,6 +74,7 @@ class Platform:
                 queues=settings.queues,
                 concurrency=settings.concurrency,
                 drain_seconds=settings.drain_seconds,
+                lease_page=lease_page,
             )
         notifier = None
         if settings.run_notifier:
@@ -92,12 +96,13 @@ class Platform:
 
 
 @asynccontextmanager
-async def opened_database(settings: Settings) -> AsyncIterator[Database]:
+async def opened_database(settings: Settings, *, pool_size: int | None = None) -> AsyncIterator[Database]:
     """The database that the settings name, or the embedded one; at the code's schema version, or an error.
 
-    The embedded database is upgraded here; one given by URL only by ``upgrade_database``.
+    The embedded database is upgraded here; one given by URL only by ``upgrade_database``. ``pool_size``: if not the
+    settings'.
     """
-    async with _connected(settings) as database:
+    async with _connected(settings, pool_size) as database:
         if settings.database_url is None:
             await migrate.upgrade(database)
         await migrate.check(database)
@@ -162,14 +167,14 @@ async def examine(settings: Settings) -> list[examination.Named]:
 
 
 @asynccontextmanager
-async def _connected(settings: Settings) -> AsyncIterator[Database]:
+async def _connected(settings: Settings, pool_size: int | None = None) -> AsyncIterator[Database]:
     embedded = None
     if settings.database_url is None:
         embedded = EmbeddedPostgres(settings.data_dir)
         url = await asyncio.to_thread(embedded.start)
     else:
         url = DatabaseUrl.parse(settings.database_url.get_secret_value())
-    database = Database(url, pool_size=settings.database_pool_size)
+    database = Database(url, pool_size=pool_size or settings.database_pool_size)
     try:
         yield database
     finally:
@@ -206,15 +211,39 @@ async def opened_platform(
             await providers.aclose()
 
 
-async def work(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
-    """Runs a worker until told to stop; calls ``ready`` once it claims. (A server is the business of ``app``.)"""
+async def work(
+    settings: Settings, lease_page: LeasePage | None = None, ready: Callable[[], None] = lambda: None
+) -> None:
+    """Runs a worker until told to stop; calls ``ready`` once it claims. (A server is the business of ``app``.)
+
+    A parent renews its lease by ``lease_page`` (``renewed_leases``); without one it does that itself.
+    """
     logs.configure(settings.log_format, settings.log_level)
-    async with opened_platform(settings) as platform, platform.runtime(run_worker=True).running():
-        stopped = asyncio.Event()
+    stopped = asyncio.Event()
+    async with opened_platform(settings) as platform:
+        runtime = platform.runtime(run_worker=True, lease_page=lease_page)
         with stop_signals(stopped.set):
-            stop_with_parent()
-            ready()
-            await stopped.wait()
+            async with runtime.running():
+                ready()
+                await stopped.wait()
+
+
+@asynccontextmanager
+async def renewed_leases(
+    settings: Settings, holders: Collection[LeaseHolder], changed: asyncio.Event
+) -> AsyncIterator[None]:
+    """Renews the leases of ``holders`` while the block lasts; ``changed`` is set when one has ended."""
+    signals = Signals()
+    logs.subscribe(signals)
+    async with opened_database(settings, pool_size=1) as database:
+        renewer = Renewer(database, signals, holders, lease_seconds=settings.lease_seconds, woken=changed)
+        renewing = asyncio.create_task(renewer.run())
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            with suppress(Unavailable):
+                await renewer.tick()  # gives up what the last of them have left
 
 
 def uses_local_inbox(settings: Settings) -> bool:

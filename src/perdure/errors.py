@@ -19,7 +19,8 @@ PerdureError
 └── ConfigurationError           the set-up is wrong; the message says what to mend
     ├── SchemaOutdated           the database needs ``perdure db upgrade``
     ├── SchemaTooNew             this code is older than the database allows
-    └── EmbeddedServerError      the bundled PostgreSQL could not be started
+    ├── EmbeddedServerError      the bundled PostgreSQL could not be started
+    └── ProcessFailed            a worker process could not start; ``code`` is the one of its own error
 ```
 
 The message of each says what to do next and never repeats a secret, an address or the value sent.
@@ -146,3 +147,11 @@ class SchemaTooNew(ConfigurationError):
 
 class EmbeddedServerError(ConfigurationError):
     code = "embedded_server_error"
+
+
+class ProcessFailed(ConfigurationError):
+    code = "process_failed"
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code  # type: ignore[misc]  # the tree's is the class's

@@ -199,7 +199,7 @@ async def test_jobs_of_dead_workers_are_found_and_others_are_not(any_database):
     [lost] = await claim(any_database, dying, 1)
     async with any_database.transaction() as connection:
         assert await JobRepository(connection).lock_abandoned(10) == []
-        await WorkerRepository(connection).retire(dying)
+        await WorkerRepository(connection).retire([dying])
         found = await JobRepository(connection).lock_abandoned(10)
     assert [job.job_id for job in found] == [lost.job_id]
 
@@ -223,9 +223,11 @@ async def test_progress_is_kept_only_while_the_attempt_holds_the_job(any_databas
 
 
 async def test_a_lapsed_lease_is_not_renewed(any_database):
-    worker = await a_worker(any_database, lease_seconds=-1.0)
+    lapsed, living = await a_worker(any_database, lease_seconds=-1.0), await a_worker(any_database)
     async with any_database.transaction() as connection:
-        assert await WorkerRepository(connection).renew(worker, 60.0) is None
+        workers = WorkerRepository(connection)
+        assert await workers.renew([lapsed, living], 60.0) == [living]
+        assert (await workers.attend(lapsed), await workers.attend(living)) == (None, [])
 
 
 async def test_pages_do_not_overlap(any_database):

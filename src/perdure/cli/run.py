@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from perdure.cli.output import ExitCode
+from perdure.errors import PerdureError
+
 if TYPE_CHECKING:
     from perdure.settings import Settings
+    from perdure.workers.parent import Parent
 
 DataDir = Annotated[
     Path | None, typer.Option(help="Where the embedded database and files lie. [env: PERDURE_DATA_DIR]")
@@ -135,40 +139,55 @@ def worker(
         data_dir=data_dir,
         database_url=database_url,
     )
-    if settings.worker_processes > 1:
-        sys.exit(_supervise(settings))
+    from perdure.workers.parent import Parent
+
+    parent = Parent.inherited()
+    if parent is None:
+        _run(_supervise(settings, as_json=as_json))
+        return
+    try:
+        _run(_work(settings, parent))
+    except PerdureError as error:
+        parent.failed(error)
+        sys.exit(ExitCode.ERROR)
+
+
+async def _supervise(settings: Settings, *, as_json: bool) -> None:
+    """Runs this very command as so many processes, each with one worker, and renews their leases."""
+    from perdure.workers.supervisor import Supervisor
+
+    command = [sys.executable, "-m", "perdure", *sys.argv[1:]]
+    commands = [[*command, *_own_port(settings, number)] for number in range(settings.worker_processes)]
+    async with Supervisor(commands, drain_seconds=settings.drain_seconds, ended=_log_end) as supervisor:
+        from perdure import bootstrap  # while the processes start
+        from perdure.telemetry import logs
+
+        logs.configure(settings.log_format, settings.log_level)
+        async with bootstrap.renewed_leases(settings, supervisor.children, supervisor.changed):
+            if said := await supervisor.all_ready():
+                _say_workers_ready([one["metrics_url"] for one in said if "metrics_url" in one], as_json=as_json)
+            await supervisor.all_ended()
+    if supervisor.failed is not None:
+        raise supervisor.failed.failure or SystemExit(supervisor.failed.exit_code)
+
+
+def _log_end(number: int, end: str, pause_seconds: float) -> None:
+    import structlog
+
+    log = structlog.get_logger("perdure")
+    log.warning("worker.process_ended", process=number, end=end, replaced_in_seconds=pause_seconds)
+
+
+async def _work(settings: Settings, parent: Parent) -> None:
+    """Runs the one worker of this process."""
     if settings.metrics_port is None:
         from perdure import bootstrap
 
-        _run(bootstrap.work(settings, lambda: _say_ready("The worker runs", {"ready": True}, as_json=as_json)))
+        await bootstrap.work(settings, parent.page, lambda: parent.ready({}))
         return
     from perdure import app
-    from perdure.workers.stopping import stop_with_parent
 
-    def ready(metrics_url: str) -> None:
-        stop_with_parent()
-        shown = {"ready": True, "metrics_url": metrics_url}
-        _say_ready(f"The worker runs, watched at {metrics_url}", shown, as_json=as_json)
-
-    _run(app.work_watched(settings, settings.metrics_port, ready))
-
-
-def _supervise(settings: Settings) -> int:
-    """Runs this very command as so many processes, each with one worker."""
-    import structlog
-
-    from perdure.telemetry import logs
-    from perdure.workers.supervisor import Supervisor
-
-    logs.configure(settings.log_format, settings.log_level)
-    log = structlog.get_logger("perdure")
-
-    def ended(number: int, end: str, pause_seconds: float) -> None:
-        log.warning("worker.process_ended", process=number, end=end, replaced_in_seconds=pause_seconds)
-
-    command = [sys.executable, "-m", "perdure", *sys.argv[1:], "--processes", "1"]
-    commands = [[*command, *_own_port(settings, number)] for number in range(settings.worker_processes)]
-    return Supervisor(commands, ended).run()
+    await app.work_watched(settings, settings.metrics_port, parent.page, lambda url: parent.ready({"metrics_url": url}))
 
 
 def _own_port(settings: Settings, number: int) -> list[str]:
@@ -195,6 +214,14 @@ def _run(main: Coroutine[Any, Any, None]) -> None:
         loop_factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=loop_factory) as runner, ending_within(LEAVE_SECONDS):
         runner.run(main)
+
+
+def _say_workers_ready(metrics_urls: list[str], *, as_json: bool) -> None:
+    values: dict[str, Any] = {"ready": True}
+    if metrics_urls:
+        values |= {"metrics_url": metrics_urls[0], "metrics_urls": metrics_urls}
+    watched = f", watched at {', '.join(metrics_urls)}" if metrics_urls else ""
+    _say_ready(f"The worker runs{watched}", values, as_json=as_json)
 
 
 def _say_ready(text: str, values: dict[str, Any], *, as_json: bool) -> None:

@@ -89,6 +89,10 @@ class Database:
             reading = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
             self.clock.set(reading, (started + time.monotonic()) / 2)
 
+    async def start_afresh(self) -> None:
+        """Makes new connections from now on; those in use are left to whoever waits for them."""
+        await self.engine.dispose(close=False)
+
     async def close(self) -> None:
         await self.engine.dispose()
 

@@ -33,6 +33,8 @@ class Topic(StrEnum):
     JOBS_FINAL = "jobs_final"
     DELIVERIES = "deliveries"
     CANCELS = "cancels"
+    WORKERS_LOST = "workers_lost"
+    """Leases were given up; what ran under them may wait to be rescued."""
     FILE_REMOVALS = "file_removals"
 
 

@@ -1,7 +1,8 @@
 """A worker's lease: how long a silent worker keeps its jobs, and who a worker is.
 
-One lease covers all jobs of a worker process. It is renewed three times in its length; once it has lapsed, other
-processes give the worker's jobs to others, and the fence refuses whatever the old holder still writes.
+One lease covers all jobs of a worker process. It is renewed three times in its length while the process deserves it
+(``workers/renewer.py``); once it has lapsed, other processes give the worker's jobs to others, and the fence refuses
+whatever the old holder still writes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ from uuid import UUID
 
 RENEWALS_PER_LEASE = 3
 """Two renewals in a row may fail before a lease is in danger."""
+KEPT_FREE = 0.1
+"""The share of a lease, at its end, in which its holder works no more: it has stopped before others may begin."""
+OVERDUE_SECONDS = 10.0
+"""How long after an attempt's deadline its worker may take to conclude it before its lease is renewed no more."""
 
 
 @dataclass(frozen=True, slots=True)

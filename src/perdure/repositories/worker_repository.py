@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.db.base import columns_of
 from perdure.db.models import JobTypeRow
+from perdure.db.wakeup import CHANNEL, Topic
 from perdure.models.lease import WorkerIdentity
 from perdure.repositories.statements import insert
 
@@ -23,18 +24,27 @@ _REGISTER = text("""
 
 # A lapsed lease is not revived: whoever rescued its jobs must be able to rely on that.
 _RENEW = text("""
-    UPDATE perdure.workers
-    SET lease_until = clock_timestamp() + make_interval(secs => :lease_seconds), sees_files = :sees_files
-    WHERE worker_id = :worker_id AND lease_until > clock_timestamp()
-    RETURNING clock_timestamp()
+    UPDATE perdure.workers SET lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
+    WHERE worker_id = ANY (CAST(:worker_ids AS uuid[])) AND lease_until > clock_timestamp()
+    RETURNING worker_id
 """)
 
-_CANCEL_REQUESTED = text("""
-    SELECT job_id FROM perdure.jobs
-    WHERE status = 'RUNNING' AND worker_id = :worker_id AND cancel_requested_at IS NOT NULL
+# No row: the lease is lost, whatever the worker believes.
+_ATTEND = text("""
+    SELECT ARRAY(SELECT job.job_id FROM perdure.jobs AS job
+                 WHERE job.status = 'RUNNING' AND job.worker_id = worker.worker_id
+                   AND job.cancel_requested_at IS NOT NULL)
+    FROM perdure.workers AS worker
+    WHERE worker.worker_id = :worker_id AND worker.lease_until > clock_timestamp()
 """)
 
-_RETIRE = text("DELETE FROM perdure.workers WHERE worker_id = :worker_id")
+_SHOW_FILES = text("UPDATE perdure.workers SET sees_files = :sees_files WHERE worker_id = :worker_id")
+
+# Sweepers hear of it with the commit: what still runs under these leases can be rescued from then on.
+_RETIRE = text(f"""
+    WITH retired AS (DELETE FROM perdure.workers WHERE worker_id = ANY (CAST(:worker_ids AS uuid[])) RETURNING 1)
+    SELECT pg_notify('{CHANNEL}', '{Topic.WORKERS_LOST}') FROM (SELECT FROM retired LIMIT 1) AS any_of_them
+""")
 
 _RETIRE_DEAD = text("""
     DELETE FROM perdure.workers AS worker
@@ -57,18 +67,25 @@ class WorkerRepository:
         changing = {"lease_seconds": lease_seconds, "sees_files": sees_files}
         await self._connection.execute(_REGISTER, worker.as_row() | changing)
 
-    async def renew(self, worker_id: UUID, lease_seconds: float, *, sees_files: bool = True) -> object | None:
-        """Prolongs the lease and returns the database's time; None when the lease is lost for good."""
-        parameters = {"worker_id": worker_id, "lease_seconds": lease_seconds, "sees_files": sees_files}
-        return (await self._connection.execute(_RENEW, parameters)).scalar_one_or_none()
+    async def renew(self, worker_ids: Sequence[UUID], lease_seconds: float) -> list[UUID]:
+        """Prolongs the leases that still hold and returns whose; the others are lost for good."""
+        wanted = {"worker_ids": list(worker_ids), "lease_seconds": lease_seconds}
+        return list((await self._connection.execute(_RENEW, wanted)).scalars())
 
-    async def cancel_requested(self, worker_id: UUID) -> list[UUID]:
-        """Which of the worker's running jobs somebody wants stopped."""
-        return list((await self._connection.execute(_CANCEL_REQUESTED, {"worker_id": worker_id})).scalars())
+    async def attend(self, worker_id: UUID) -> list[UUID] | None:
+        """Which of the worker's running jobs somebody wants stopped; None when its lease is lost."""
+        found: list[UUID] | None = (
+            await self._connection.execute(_ATTEND, {"worker_id": worker_id})
+        ).scalar_one_or_none()
+        return found
 
-    async def retire(self, worker_id: UUID) -> None:
-        """Gives the lease up at once: a job that is still RUNNING under it can be rescued now."""
-        await self._connection.execute(_RETIRE, {"worker_id": worker_id})
+    async def show_files(self, worker_id: UUID, *, sees_files: bool) -> None:
+        """Notes whether the worker sees the file store."""
+        await self._connection.execute(_SHOW_FILES, {"worker_id": worker_id, "sees_files": sees_files})
+
+    async def retire(self, worker_ids: Sequence[UUID]) -> None:
+        """Gives leases up at once: jobs that are still RUNNING under them can be rescued now, and sweepers look."""
+        await self._connection.execute(_RETIRE, {"worker_ids": list(worker_ids)})
 
     async def retire_dead(self) -> None:
         """Removes the rows of workers that have been gone for an hour and hold nothing."""

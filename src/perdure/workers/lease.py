@@ -1,11 +1,12 @@
-"""Keeps this process's lease: registers the worker, renews, and says so at once when the lease is lost.
+"""The worker's side of its lease: takes it, reads from its page how long it is good, and stops everything in time.
 
-The worker stops trusting its lease by its own monotonic clock, before anybody else may take it: a renewal counts
-from the moment it was sent.
+Renewing is the business of ``workers/renewer.py``, which no processor can starve. The worker stops trusting its lease
+by the monotonic clock, before anybody else may take it: a renewal counts from the moment it was sent.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import time
@@ -18,18 +19,22 @@ from uuid_utils.compat import uuid7
 import perdure
 from perdure.db.session import Database, dump_json
 from perdure.db.wakeup import Topic, Wakeup
-from perdure.errors import Unavailable
-from perdure.models.lease import RENEWALS_PER_LEASE, WorkerIdentity
+from perdure.models.lease import KEPT_FREE, RENEWALS_PER_LEASE, WorkerIdentity
 from perdure.processors.base import Processor
 from perdure.repositories.worker_repository import WorkerRepository
 from perdure.signals import LeaseLost, Signals
+from perdure.workers.lease_page import LeasePage
 from perdure.workers.loop import Loop
+
+WAIT_SECONDS = 0.2
+"""How often a worker that lost its lease looks whether another would be renewed."""
 
 
 class LeaseKeeper(Loop):
     """Holds the lease under which this process runs jobs.
 
-    With it goes what the worker tells of itself that may change: ``sees_files``.
+    With it goes what the worker tells of itself that may change, ``sees_files``, and what is told to it: who wants
+    which job cancelled.
 
     ``on_lost`` is called when it is lost (everything that runs must stop), ``on_cancel`` with the running jobs that
     somebody wants stopped.
@@ -40,6 +45,7 @@ class LeaseKeeper(Loop):
         database: Database,
         signals: Signals,
         wakeup: Wakeup,
+        page: LeasePage,
         *,
         lease_seconds: float,
         queues: Sequence[str],
@@ -51,6 +57,7 @@ class LeaseKeeper(Loop):
     ) -> None:
         super().__init__(signals, wakeup.event(Topic.CANCELS))
         self._database = database
+        self._page = page
         self._lease_seconds = lease_seconds
         self._queues = tuple(queues)
         self._processors = tuple(processors)
@@ -59,62 +66,86 @@ class LeaseKeeper(Loop):
         self._on_lost = on_lost
         self._on_cancel = on_cancel
         self._worker_id: UUID | None = None
-        self._good_until = 0.0
+        self._registered_until = 0.0
+        self._told_of_files = False
+        self._lost: tuple[UUID, float] | None = None
+        """Which lease was lost, and when; it is given up when another is taken."""
+        self._end: asyncio.TimerHandle | None = None
 
     @property
     def worker_id(self) -> UUID | None:
         """Who this worker is; None while it holds no lease (claim nothing then)."""
-        return self._worker_id if time.monotonic() < self._good_until else None
+        return self._worker_id if time.monotonic() < self._works_until else None
 
     async def register(self) -> UUID:
         """Publishes the job types and takes a lease under a new identity."""
-        identity = self._new_identity()
+        identity, sees_files = self._new_identity(), self._sees_files()
         sent_at = time.monotonic()
         async with self._database.transaction() as connection:
             workers = WorkerRepository(connection)
             await workers.publish([published(processor, self._database.clock.now()) for processor in self._processors])
-            await workers.register(identity, self._lease_seconds, sees_files=self._sees_files())
-        self._worker_id, self._good_until = identity.worker_id, sent_at + self._lease_seconds
+            if self._lost is not None:
+                await workers.retire([self._lost[0]])
+            await workers.register(identity, self._lease_seconds, sees_files=sees_files)
+        self._lost, self._told_of_files = None, sees_files
+        self._worker_id = self._page.worker_id = identity.worker_id
+        self._registered_until = sent_at + self._lease_seconds
+        self._watch()
         return identity.worker_id
 
     async def retire(self) -> None:
         """Gives the lease up; whatever is still RUNNING under it is rescued by others."""
+        if self._end is not None:
+            self._end.cancel()
         worker_id, self._worker_id = self._worker_id, None
         if worker_id is not None:
             async with self._database.transaction() as connection:
-                await WorkerRepository(connection).retire(worker_id)
+                await WorkerRepository(connection).retire([worker_id])
 
     async def tick(self) -> float:
-        if self._worker_id is None:
+        if self._worker_id is not None:
+            await self._attend(self._worker_id)
+        elif self._lost is None or self._page.attended_at > self._lost[1]:  # else it would only be lost again
             await self.register()
-        else:
-            await self._renew(self._worker_id)
-        return self._lease_seconds / RENEWALS_PER_LEASE
+        return self._lease_seconds / RENEWALS_PER_LEASE if self._worker_id is not None else WAIT_SECONDS
 
-    async def _renew(self, worker_id: UUID) -> None:
-        sent_at = time.monotonic()
-        try:
-            async with self._database.transaction() as connection:
-                workers = WorkerRepository(connection)
-                renewed = await workers.renew(worker_id, self._lease_seconds, sees_files=self._sees_files())
-                cancelled = await workers.cancel_requested(worker_id) if renewed else []
-        except Unavailable:
-            if time.monotonic() >= self._good_until:
-                self._lose(worker_id)
-            raise
-        if not isinstance(renewed, datetime):
+    async def _attend(self, worker_id: UUID) -> None:
+        sees_files = self._sees_files()
+        async with self._database.transaction() as connection:
+            workers = WorkerRepository(connection)
+            if sees_files is not self._told_of_files:
+                await workers.show_files(worker_id, sees_files=sees_files)
+            cancelled = await workers.attend(worker_id)
+        self._told_of_files = sees_files
+        if cancelled is None:
             self._lose(worker_id)
-            await self.register()
-            return
-        self._good_until = sent_at + self._lease_seconds
-        self._database.clock.set(renewed, (sent_at + time.monotonic()) / 2)
-        if cancelled:
+        elif cancelled:
             self._on_cancel(cancelled)
 
+    @property
+    def _works_until(self) -> float:
+        """When work must have stopped: before the lease ends, as it was taken or last renewed."""
+        renewed_until = 0.0 if self._worker_id is None else self._page.good_until(self._worker_id)
+        return max(self._registered_until, renewed_until) - self._lease_seconds * KEPT_FREE
+
+    def _watch(self) -> None:
+        """Loses the lease in time, by a timer: no loop that waits for the database may delay that."""
+        if self._worker_id is None:
+            return
+        remaining = self._works_until - time.monotonic()
+        if remaining <= 0:
+            self._lose(self._worker_id)
+        else:
+            self._end = asyncio.get_running_loop().call_later(remaining, self._watch)
+
     def _lose(self, worker_id: UUID) -> None:
-        self._worker_id = None
+        if worker_id != self._worker_id:
+            return
+        self._worker_id = self._page.worker_id = None
+        self._lost = worker_id, time.monotonic()
         self._signals.emit(LeaseLost(worker_id))
         self._on_lost()
+        self.woken.set()
 
     def _new_identity(self) -> WorkerIdentity:
         return WorkerIdentity(

@@ -18,12 +18,14 @@ from perdure.signals import Signals, WorkerStarted, WorkerStopped
 from perdure.workers.completer import Completer
 from perdure.workers.file_sweeper import FileSweeper
 from perdure.workers.lease import LeaseKeeper
+from perdure.workers.lease_page import LeasePage
 from perdure.workers.loop import Loop
 from perdure.workers.loop_group import LoopGroup
 from perdure.workers.notifier import Notifier
 from perdure.workers.progress import ProgressWriter
 from perdure.workers.promoter import Promoter
 from perdure.workers.pruner import Pruner
+from perdure.workers.renewer import Renewer, ThisProcess
 from perdure.workers.store_watcher import StoreWatcher
 from perdure.workers.sweeper import Sweeper
 from perdure.workers.tallier import Tallier
@@ -47,12 +49,16 @@ class ClockReader(Loop):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerOptions:
-    """What a worker serves and how much at a time; ``queues`` empty means all."""
+    """What a worker serves and how much at a time; ``queues`` empty means all.
+
+    ``lease_page`` is shared with the parent that renews the lease; without one the process renews it itself.
+    """
 
     registry: ProcessorRegistry
     queues: tuple[str, ...]
     concurrency: int
     drain_seconds: float
+    lease_page: LeasePage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +101,9 @@ class Runtime:
         if self.run_promoter:
             loops.append(Promoter(self.database, self.signals, self.wakeup))
         if self.run_sweeper:
-            loops.append(Sweeper(self.database, self.signals, self.recorder, lease_seconds=self.lease_seconds))
+            loops.append(
+                Sweeper(self.database, self.signals, self.wakeup, self.recorder, lease_seconds=self.lease_seconds)
+            )
             loops.append(FileSweeper(self.signals, self.wakeup, self.files))
         if self.retention is not None:
             loops.append(Pruner(self.signals, self.wakeup, self.retention))
@@ -135,10 +143,12 @@ class Runtime:
             queues=options.queues,
             concurrency=options.concurrency,
         )
+        page = options.lease_page or LeasePage()
         lease = LeaseKeeper(
             self.database,
             self.signals,
             self.wakeup,
+            page,
             lease_seconds=self.lease_seconds,
             queues=options.queues,
             processors=list(options.registry),
@@ -151,13 +161,19 @@ class Runtime:
         worker_id = await lease.register()
         self.signals.emit(WorkerStarted(worker_id, tuple(sorted(options.registry.job_types)), options.concurrency))
         tasks = [group.create_task(part.run()) for part in (completer, progress, lease)]
+        if options.lease_page is None:
+            renewer = Renewer(self.database, self.signals, [ThisProcess(page)], lease_seconds=self.lease_seconds)
+            tasks.append(group.create_task(renewer.run()))
         group.create_task(worker.run())
         try:
             yield
         finally:
             released = await worker.drain(0.0 if group.broken else options.drain_seconds)
-            await completer.join()
+            with suppress(TimeoutError):  # what could not be written by then is others' to run again
+                async with asyncio.timeout(self.lease_seconds):
+                    await completer.join()
             for task in tasks:
                 task.cancel()
-            await lease.retire()
+            with suppress(Unavailable):
+                await lease.retire()
             self.signals.emit(WorkerStopped(worker_id, released))

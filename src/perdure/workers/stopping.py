@@ -13,6 +13,8 @@ from typing import Any
 
 PARENT_PIPE = "PERDURE_PARENT_PIPE"
 """The environment variable that names, to a child, the reading end of a pipe that only its parent holds open."""
+WORN_OUT = 75
+"""The exit code of a worker that wants to be replaced: what it could not stop has taken too many of its places."""
 
 
 @contextmanager
@@ -57,6 +59,7 @@ def stop_with_parent() -> None:
     descriptor = os.environ.get(PARENT_PIPE)
     if descriptor is None:
         return
+    os.set_inheritable(int(descriptor), False)  # whom this process starts has another parent
 
     def watch(reading_end: int) -> None:
         os.read(reading_end, 1)

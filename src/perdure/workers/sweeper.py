@@ -1,13 +1,18 @@
 """Gives on the jobs of workers that are gone. Any process may sweep: what one has locked, the others pass over.
 
-A crash counts as an attempt: the job is concluded as ``worker_lost``, through the same door as any other failure,
-and so retried while attempts remain, or failed and told.
+A crash counts as an attempt: the job is concluded as ``worker_lost``, or as ``timed_out`` when its time was up (its
+worker was then blocked, and killed for it), through the same door as any other failure, and so retried while attempts
+remain, or failed and told.
 """
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from perdure.core.recording import Recorder
 from perdure.db.session import Database
+from perdure.db.wakeup import Topic, Wakeup
+from perdure.models.job import Job
 from perdure.models.outcome import ErrorReason, Failed, JobError
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.worker_repository import WorkerRepository
@@ -16,7 +21,8 @@ from perdure.workers.loop import Loop
 
 BATCH = 200
 SWEEPS_PER_LEASE = 15
-"""So a lapsed lease is noticed within a fifteenth of its length: 2 s at the default of 30."""
+"""So a lapsed lease is noticed within a fifteenth of its length: 2 s at the default of 30. One that was given up
+rings."""
 
 _LOST = Failed(
     JobError(ErrorReason.WORKER_LOST, "WorkerLost", "the worker stopped without a word, or could not renew its lease")
@@ -24,8 +30,10 @@ _LOST = Failed(
 
 
 class Sweeper(Loop):
-    def __init__(self, database: Database, signals: Signals, recorder: Recorder, *, lease_seconds: float) -> None:
-        super().__init__(signals)
+    def __init__(
+        self, database: Database, signals: Signals, wakeup: Wakeup, recorder: Recorder, *, lease_seconds: float
+    ) -> None:
+        super().__init__(signals, wakeup.event(Topic.WORKERS_LOST))
         self._database = database
         self._recorder = recorder
         self._pause_seconds = lease_seconds / SWEEPS_PER_LEASE
@@ -34,9 +42,20 @@ class Sweeper(Loop):
         now = self._database.clock.now()
         async with self._database.transaction() as connection:
             abandoned = await JobRepository(connection).lock_abandoned(BATCH)
-            recorded = await self._recorder.record(connection, [job.conclude(_LOST, now) for job in abandoned], now)
+            transitions = [job.conclude(_ended(job, now), now) for job in abandoned]
+            recorded = await self._recorder.record(connection, transitions, now)
             await WorkerRepository(connection).retire_dead()
         self._recorder.announce(recorded)
         if recorded.held:
             self._signals.emit(JobsRescued(tuple(transition.job.job_id for transition in recorded.held)))
         return 0.0 if len(abandoned) == BATCH else self._pause_seconds
+
+
+def _ended(job: Job, now: datetime) -> Failed:
+    """How the attempt of a worker that is gone ended."""
+    is_late = job.started_at is not None and now - job.started_at > timedelta(seconds=job.timeout_seconds)
+    if not is_late:
+        return _LOST
+    return Failed(
+        JobError(ErrorReason.TIMED_OUT, "TimedOut", f"the attempt took longer than {job.timeout_seconds:g} s")
+    )
