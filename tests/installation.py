@@ -6,15 +6,27 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 
 from perdure.client.client import Client
+
+
+def until(condition, seconds=40.0):
+    """What ``condition`` returns once it is true. Each look asks another process, so this does not spin."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+    raise AssertionError("it did not come to pass")
 
 
 class Process:
@@ -35,8 +47,16 @@ class Process:
         self.ready = json.loads(line)
         self.pid = self._process.pid
 
+    @property
+    def children(self) -> list[psutil.Process]:
+        """The worker processes of a parent."""
+        return [one for one in psutil.Process(self.pid).children() if "worker" in one.cmdline()]
+
     def kill(self) -> None:
-        """kill -9, and its end awaited."""
+        """kill -9 of all of it, as when the machine goes; its end is awaited."""
+        self._process.send_signal(signal.SIGSTOP)  # or it might start another child
+        for child in self.children:
+            child.kill()
         self._process.kill()
         self._process.wait(10)
 
@@ -45,10 +65,13 @@ class Process:
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(20)
 
+    def said(self) -> str:
+        """What it wrote to standard output after its first line, to the end. Ask when it has stopped."""
+        return self._process.stdout.read().decode()
+
     def close(self) -> None:
         if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
+            self.kill()
         self._process.stdout.close()
 
 
@@ -70,6 +93,18 @@ class Installation:
 
     def work(self, *arguments: str, **environment: str) -> Process:
         return self.start("worker", *arguments, **environment)
+
+    def fail(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command to its end, which is expected to come by itself."""
+        return subprocess.run(
+            [sys.executable, "-m", "perdure", *arguments],
+            env=os.environ | self._environment,
+            cwd=self._directory,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
 
     def close(self) -> None:
         for process in self._processes:

@@ -33,9 +33,10 @@ from perdure.settings import Settings
 from perdure.signals import Signals
 from perdure.storage.filesystem import FilesystemStore
 from perdure.telemetry import logs
+from perdure.workers.lease_holder import LeaseHolder
 from perdure.workers.lease_page import LeasePage
 from perdure.workers.notifier import Notifier
-from perdure.workers.renewer import LeaseHolder, Renewer
+from perdure.workers.renewer import Renewer
 from perdure.workers.runtime import Runtime, WorkerOptions
 from perdure.workers.stopping import stop_signals
 

@@ -135,6 +135,13 @@ class LeaseLost(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerOverdue(Signal):
+    """The worker's process is blocked past the deadline of one of its attempts, and is killed by its parent."""
+
+    worker_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class FileStoreMissed(Signal):
     """The process's folder is not the platform's file store: what needs files is left to others."""
 

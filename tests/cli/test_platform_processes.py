@@ -7,6 +7,7 @@ import sys
 import httpx2
 import psutil
 import pytest
+from tests.installation import until
 
 from perdure.cli.run import _own_port
 from perdure.settings import Settings
@@ -46,19 +47,27 @@ def test_the_demo_says_what_did_not_happen_on_the_platform_it_was_given(installa
 
 
 def test_a_worker_of_several_processes_replaces_one_that_dies_and_stops_whole(installation):
-    parent = installation.start("worker", "--processes", "2")
-    ready = parent._process.stdout
-    assert ready.readline() == b'{"ready": true}\n', "the second one"
-    children = psutil.Process(parent.pid).children()
-    assert len(children) == 2
-    children[0].kill()
-    assert ready.readline() == b'{"ready": true}\n', "its successor"
+    parent = installation.work("--processes", "2")
+    assert parent.ready == {"ready": True}
+    first, second = parent.children
+    first.kill()
+    until(lambda: len({one.pid for one in parent.children} - {first.pid}) == 2)
+    assert second.is_running()
     log = parent.log.read_text()
     assert "worker.process_ended" in log
     assert "SIGKILL" in log
-    running = psutil.Process(parent.pid).children()
+    running = parent.children
     assert parent.stop() == 0
     assert not any(one.is_running() for one in running)
+    assert parent.said() == "", "it says once that it is ready, however many there are"
+
+
+def test_a_mistake_of_the_user_ends_all_processes_and_is_said_once(installation):
+    done = installation.fail("worker", "--processes", "2", "--processors", "no_such_module")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert "no_such_module" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_worker_can_be_watched_over_http(installation):
@@ -68,13 +77,7 @@ def test_a_worker_can_be_watched_over_http(installation):
     told = httpx2.get(ready["metrics_url"]).text
     assert "perdure_workers_alive 1.0" in told
     assert "perdure_up 1.0" in told
-    taken = subprocess.run(
-        [sys.executable, "-m", "perdure", "worker", "--metrics-port", base.rpartition(":")[2]],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    taken = installation.fail("worker", "--metrics-port", base.rpartition(":")[2])
     assert taken.returncode == 1
     assert "--metrics-port" in taken.stderr
 

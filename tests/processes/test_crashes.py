@@ -1,8 +1,7 @@
 """Guarantees under kill -9 and SIGTERM, with real processes."""
 
-import time
-
 import pytest
+from tests.installation import until
 from tests.stand_in.mailtrap_server import MailtrapStandIn
 
 from perdure.client import calls
@@ -10,16 +9,6 @@ from perdure.client import calls
 pytestmark = pytest.mark.xdist_group("crashes")
 QUICKLY = {"base_seconds": 0.05, "max_seconds": 0.1}
 TOLD = {"context": {"email": "ada@example.com"}, "notifications": {"email": {}}}
-
-
-def until(condition, seconds=40.0):
-    """What ``condition`` returns once it is true. Each look is a request, so this does not spin."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-    raise AssertionError("it did not come to pass")
 
 
 def running(client, job):
@@ -123,16 +112,3 @@ def test_a_telling_survives_the_death_of_everybody(installation):
     assert tries[-1]["verdict"] == "accepted"
     assert [one["number"] for one in tries] == list(range(1, len(tries) + 1)), "every try is on record"
     assert len({one.mail["custom_variables"]["delivery_id"] for one in mailtrap.received}) == 1
-
-
-def test_several_worker_processes_end_with_their_parent(installation, client):
-    import psutil
-
-    parent = installation.start("worker", "--processes", "2")
-    job = client.wait(client.submit("demo.sleep", {"seconds": 0})["job_id"], 20)
-    assert job["status"] == "SUCCEEDED"
-    children = psutil.Process(parent.pid).children()
-    assert len(children) == 2
-    parent.kill()
-    _gone, alive = psutil.wait_procs(children, timeout=20)
-    assert alive == []

@@ -81,7 +81,7 @@ def test_a_worker_on_another_machine_takes_files_once_it_shares_the_folder(insta
         other = client.submit("test.without", {})
         assert client.wait(other["job_id"], 20)["status"] == "SUCCEEDED", "any other job runs there"
         until(lambda: "file_store.missed" in worker.log.read_text())
-        [listed] = [one for one in client.call(calls.workers())["items"] if one["process_id"] == worker.pid]
+        [listed] = [one for one in client.call(calls.workers())["items"] if one["process_id"] == worker.children[0].pid]
         assert (client.get(job["job_id"])["status"], listed["sees_files"]) == ("QUEUED", False)
         (tmp_path / "elsewhere").mkdir(exist_ok=True)
         (tmp_path / "elsewhere" / "files").symlink_to(tmp_path / "data" / "files")  # the share is mounted

@@ -8,57 +8,85 @@ import sys
 import psutil
 import pytest
 
+from perdure.workers.stopping import WORN_OUT
+
 # Lines are written whole, in one call each: several processes share the pipe.
 PARENT = r"""
-import os, sys
+import asyncio, os, sys
 from perdure.workers import supervisor
 supervisor.FIRST_PAUSE_SECONDS = 0.01
+supervisor.STOP_GRACE_SECONDS = float(sys.argv[3])
 child = [sys.executable, "-c", sys.argv[1]]
-def ended(number, end, pause):
-    os.write(1, f"ended {number} {end} {pause}\n".encode())
-sys.exit(supervisor.Supervisor([child] * int(sys.argv[2]), ended).run())
+def say(line): os.write(1, line.encode() + b"\n")
+def ended(number, end, pause): say(f"ended {number} {end} {pause}")
+async def main():
+    async with supervisor.Supervisor([child] * int(sys.argv[2]), drain_seconds=0, ended=ended) as supervised:
+        if said := await supervised.all_ready(): say("ready " + " ".join(str(one["pid"]) for one in said))
+        await supervised.all_ended()
+    if supervised.failed: sys.exit(f"failed: {supervised.failed.failure or supervised.failed.exit_code}")
+asyncio.run(main())
 """
 CHILD = r"""
 import os, signal, sys, threading
-from perdure.workers.stopping import stop_with_parent
+from perdure.workers.parent import Parent
 stopped = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-stop_with_parent()
+parent = Parent.inherited()
 os.write(1, f"child {os.getpid()}\n".encode())
+parent.ready({"pid": os.getpid()})
 while not stopped.wait(0.05): pass
 os.write(1, f"drained {os.getpid()}\n".encode())
 """
 STUBBORN = r"""
 import os, signal, time
+from perdure.workers.parent import Parent
 signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"asked\n"))
 os.write(1, f"child {os.getpid()}\n".encode())
+Parent.inherited().ready({"pid": os.getpid()})
 while True: time.sleep(60)
+"""
+WRONG = r"""
+from perdure.errors import ConfigurationError
+from perdure.workers.parent import Parent
+Parent.inherited().failed(ConfigurationError("mend this"))
+raise SystemExit(1)
+"""
+DIES = r"""
+import os
+from perdure.workers.parent import Parent
+Parent.inherited().ready({"pid": os.getpid()})
+raise SystemExit(%d)
 """
 
 
 class Supervised:
     """A supervisor in a process of its own, and the lines that it and its children print."""
 
-    def __init__(self, child, count):
+    def __init__(self, child, count, grace_seconds):
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PARENT, child, str(count)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", PARENT, child, str(count), str(grace_seconds)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def line(self):
         return self.process.stdout.readline().split()
 
     def children(self, count):
-        lines = [self.line() for _ in range(count)]
-        assert {line[0] for line in lines} == {"child"}
-        return {int(line[1]) for line in lines}
+        """Their process ids, once each has said so and the parent that all are ready."""
+        lines = [self.line() for _ in range(count + 1)]
+        said = {int(line[1]) for line in lines if line[0] == "child"}
+        assert {int(number) for line in lines if line[0] == "ready" for number in line[1:]} == said
+        return said
 
 
 @pytest.fixture
 def supervised():
     made = []
 
-    def start(child=CHILD, count=2):
-        made.append(Supervised(child, count))
+    def start(child=CHILD, count=2, grace_seconds=60):
+        made.append(Supervised(child, count, grace_seconds))
         return made[-1]
 
     yield start
@@ -75,8 +103,9 @@ def test_a_child_that_dies_is_replaced_and_the_others_are_left_alone(supervised)
     os.kill(first, signal.SIGKILL)
     word, _, end, _ = parent.line()
     assert (word, end) == ("ended", "SIGKILL")
-    [third] = parent.children(1)
-    assert third not in {first, second}
+    word, third = parent.line()
+    assert word == "child"
+    assert int(third) not in {first, second}
     assert psutil.pid_exists(second)
 
 
@@ -100,6 +129,14 @@ def test_a_second_stop_waits_no_longer(supervised):
     assert not psutil.pid_exists(child)
 
 
+def test_a_child_that_does_not_end_is_killed_in_the_end(supervised):
+    parent = supervised(STUBBORN, 1, grace_seconds=0.1)
+    [child] = parent.children(1)
+    parent.process.send_signal(signal.SIGTERM)
+    assert parent.process.wait(20) == 0
+    assert not psutil.pid_exists(child)
+
+
 def test_children_end_with_their_parent_even_by_kill_9(supervised):
     parent = supervised()
     children = parent.children(2)
@@ -110,11 +147,23 @@ def test_children_end_with_their_parent_even_by_kill_9(supervised):
 
 
 def test_pauses_grow_while_a_child_dies_at_once(supervised):
-    parent = supervised("raise SystemExit(3)", 1)
-    ends = [parent.line() for _ in range(4)]
-    assert {tuple(end[:4]) for end in ends} == {("ended", "0", "exit", "code")}
-    pauses = [float(end[5]) for end in ends]
-    assert pauses == [0.01, 0.02, 0.04, 0.08]
+    parent = supervised(DIES % 3, 1)
+    ends = [line for line in (parent.line() for _ in range(5)) if line[0] == "ended"]
+    assert {tuple(end[:5]) for end in ends} == {("ended", "0", "exit", "code", "3")}
+    assert [float(end[5]) for end in ends] == [0.01, 0.02, 0.04, 0.08]
+
+
+def test_one_that_is_worn_out_is_replaced_at_once(supervised):
+    parent = supervised(DIES % WORN_OUT, 1)
+    ends = [line for line in (parent.line() for _ in range(3)) if line[0] == "ended"]
+    assert [float(end[5]) for end in ends] == [0.0, 0.0]
+
+
+def test_an_error_before_all_were_ever_ready_ends_everything_and_is_said_once(supervised):
+    parent = supervised(WRONG, 2)
+    said, errors = parent.process.communicate(timeout=20)
+    assert (said, errors) == ("", "failed: mend this\n")
+    assert parent.process.returncode == 1
 
 
 def test_a_child_that_cannot_be_started_is_tried_again(tmp_path):
@@ -122,7 +171,7 @@ def test_a_child_that_cannot_be_started_is_tried_again(tmp_path):
     script = PARENT.replace('[sys.executable, "-c", sys.argv[1]]', "[sys.argv[1]]")
     missing = tmp_path / "later"
     with subprocess.Popen(
-        [sys.executable, "-c", script, str(missing), "1"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", script, str(missing), "1", "60"], stdout=subprocess.PIPE, text=True
     ) as parent:
         assert "not started" in parent.stdout.readline()
         missing.write_text("#!/bin/sh\necho started\nexec sleep 60\n")

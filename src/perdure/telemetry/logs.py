@@ -24,6 +24,7 @@ from perdure.signals import (
     NotificationIntended,
     Signals,
     TransitionRefused,
+    WorkerOverdue,
     WorkerStarted,
     WorkerStopped,
     WorkerWornOut,
@@ -152,6 +153,9 @@ def _subscribe_processes(signals: Signals, log: Any) -> None:
     def lease_lost(signal: LeaseLost) -> None:
         log.error("worker.lease_lost", worker_id=str(signal.worker_id))
 
+    def overdue(signal: WorkerOverdue) -> None:
+        log.error("worker.overdue", worker_id=str(signal.worker_id))
+
     def interrupted(signal: LoopInterrupted) -> None:
         log.warning("loop.interrupted", loop=signal.loop, error=signal.error, retry_seconds=signal.retry_seconds)
 
@@ -179,6 +183,7 @@ def _subscribe_processes(signals: Signals, log: Any) -> None:
     signals.subscribe(WorkerStopped, stopped)
     signals.subscribe(WorkerWornOut, worn_out)
     signals.subscribe(LeaseLost, lease_lost)
+    signals.subscribe(WorkerOverdue, overdue)
     signals.subscribe(LoopInterrupted, interrupted)
     signals.subscribe(LoopBroken, broken)
 

@@ -13,9 +13,9 @@ from contextlib import suppress
 from typing import Any
 
 from perdure.errors import ProcessFailed
+from perdure.workers.lease_holder import HolderState
 from perdure.workers.lease_page import LeasePage, page_file
 from perdure.workers.parent import LEASE_PAGE
-from perdure.workers.renewer import HolderState
 from perdure.workers.stopping import PARENT_PIPE
 
 LAST_WORDS_SECONDS = 1.0

@@ -11,6 +11,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -26,8 +27,8 @@ from perdure.signals import LeaseLost, Signals
 from perdure.workers.lease_page import LeasePage
 from perdure.workers.loop import Loop
 
-WAIT_SECONDS = 0.2
-"""How often a worker that lost its lease looks whether another would be renewed."""
+WAIT_SECONDS = 0.05
+"""How often a worker without a lease looks whether one would be renewed."""
 
 
 class LeaseKeeper(Loop):
@@ -68,8 +69,9 @@ class LeaseKeeper(Loop):
         self._worker_id: UUID | None = None
         self._registered_until = 0.0
         self._told_of_files = False
-        self._lost: tuple[UUID, float] | None = None
-        """Which lease was lost, and when; it is given up when another is taken."""
+        self._lost: UUID | None = None
+        """Which lease was lost; it is given up when another is taken."""
+        self._lost_at = 0.0
         self._end: asyncio.TimerHandle | None = None
 
     @property
@@ -77,7 +79,31 @@ class LeaseKeeper(Loop):
         """Who this worker is; None while it holds no lease (claim nothing then)."""
         return self._worker_id if time.monotonic() < self._works_until else None
 
-    async def register(self) -> UUID:
+    async def begin(self) -> UUID:
+        """Takes the first lease, once somebody is there to renew it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._lease_seconds):
+                while not self._is_attended:  # noqa: ASYNC110 (another process says it)
+                    await asyncio.sleep(WAIT_SECONDS)
+        return await self._register()
+
+    async def retire(self) -> None:
+        """Gives the lease up; whatever is still RUNNING under it is rescued by others."""
+        self._forget_end()
+        worker_id, self._worker_id = self._worker_id, None
+        if worker_id is not None:
+            async with self._database.transaction() as connection:
+                await WorkerRepository(connection).retire([worker_id])
+            self._page.worker_id = None
+
+    async def tick(self) -> float:
+        if self._worker_id is not None:
+            await self._attend(self._worker_id)
+        elif self._is_attended:  # else it would only be lost again
+            await self._register()
+        return self._lease_seconds / RENEWALS_PER_LEASE if self._worker_id is not None else WAIT_SECONDS
+
+    async def _register(self) -> UUID:
         """Publishes the job types and takes a lease under a new identity."""
         identity, sees_files = self._new_identity(), self._sees_files()
         sent_at = time.monotonic()
@@ -85,29 +111,13 @@ class LeaseKeeper(Loop):
             workers = WorkerRepository(connection)
             await workers.publish([published(processor, self._database.clock.now()) for processor in self._processors])
             if self._lost is not None:
-                await workers.retire([self._lost[0]])
+                await workers.retire([self._lost])
             await workers.register(identity, self._lease_seconds, sees_files=sees_files)
         self._lost, self._told_of_files = None, sees_files
         self._worker_id = self._page.worker_id = identity.worker_id
         self._registered_until = sent_at + self._lease_seconds
         self._watch()
         return identity.worker_id
-
-    async def retire(self) -> None:
-        """Gives the lease up; whatever is still RUNNING under it is rescued by others."""
-        if self._end is not None:
-            self._end.cancel()
-        worker_id, self._worker_id = self._worker_id, None
-        if worker_id is not None:
-            async with self._database.transaction() as connection:
-                await WorkerRepository(connection).retire([worker_id])
-
-    async def tick(self) -> float:
-        if self._worker_id is not None:
-            await self._attend(self._worker_id)
-        elif self._lost is None or self._page.attended_at > self._lost[1]:  # else it would only be lost again
-            await self.register()
-        return self._lease_seconds / RENEWALS_PER_LEASE if self._worker_id is not None else WAIT_SECONDS
 
     async def _attend(self, worker_id: UUID) -> None:
         sees_files = self._sees_files()
@@ -123,6 +133,11 @@ class LeaseKeeper(Loop):
             self._on_cancel(cancelled)
 
     @property
+    def _is_attended(self) -> bool:
+        """Whether a lease taken now would be renewed: its renewer has looked since the last one was lost."""
+        return self._page.attended_at > self._lost_at
+
+    @property
     def _works_until(self) -> float:
         """When work must have stopped: before the lease ends, as it was taken or last renewed."""
         renewed_until = 0.0 if self._worker_id is None else self._page.good_until(self._worker_id)
@@ -130,6 +145,7 @@ class LeaseKeeper(Loop):
 
     def _watch(self) -> None:
         """Loses the lease in time, by a timer: no loop that waits for the database may delay that."""
+        self._forget_end()
         if self._worker_id is None:
             return
         remaining = self._works_until - time.monotonic()
@@ -138,11 +154,15 @@ class LeaseKeeper(Loop):
         else:
             self._end = asyncio.get_running_loop().call_later(remaining, self._watch)
 
+    def _forget_end(self) -> None:
+        if self._end is not None:
+            self._end.cancel()
+
     def _lose(self, worker_id: UUID) -> None:
         if worker_id != self._worker_id:
             return
         self._worker_id = self._page.worker_id = None
-        self._lost = worker_id, time.monotonic()
+        self._lost, self._lost_at = worker_id, time.monotonic()
         self._signals.emit(LeaseLost(worker_id))
         self._on_lost()
         self.woken.set()

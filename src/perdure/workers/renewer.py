@@ -10,49 +10,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection
-from enum import Enum, auto
-from typing import Protocol
 from uuid import UUID
 
 from perdure.db.session import Database
 from perdure.errors import Unavailable
 from perdure.models.lease import RENEWALS_PER_LEASE
 from perdure.repositories.worker_repository import WorkerRepository
-from perdure.signals import Signals
+from perdure.signals import Signals, WorkerOverdue
+from perdure.workers.lease_holder import HolderState, LeaseHolder
 from perdure.workers.lease_page import LeasePage
 from perdure.workers.loop import Loop
-
-
-class HolderState(Enum):
-    RUNNING = auto()
-    STOPPED = auto()
-    """It exists and does nothing, until somebody lets it go on."""
-    ENDED = auto()
-
-
-class LeaseHolder(Protocol):
-    """A process whose lease is renewed here."""
-
-    @property
-    def page(self) -> LeasePage: ...
-
-    @property
-    def state(self) -> HolderState: ...
-
-    def kill(self) -> None:
-        """Ends it at once: it is past a deadline, and nobody else can end what it does."""
-
-
-class ThisProcess:
-    """The holder that is this process itself: it runs, or its renewer would not."""
-
-    state = HolderState.RUNNING
-
-    def __init__(self, page: LeasePage) -> None:
-        self.page = page
-
-    def kill(self) -> None:
-        """Does nothing: whoever can call this is not blocked, and sees to its deadlines itself."""
 
 
 class Renewer(Loop):
@@ -78,6 +45,7 @@ class Renewer(Loop):
         working = [holder for holder in self._holders if holder.state is HolderState.RUNNING]
         for holder in working:
             if holder.page.overdue_at <= now:
+                self._signals.emit(WorkerOverdue(holder.page.worker_id))
                 holder.kill()
         pages = [holder.page for holder in working if holder.page.overdue_at > now]
         ended = [holder.page for holder in self._holders if holder.state is HolderState.ENDED]

@@ -18,6 +18,7 @@ from perdure.signals import Signals, WorkerStarted, WorkerStopped
 from perdure.workers.completer import Completer
 from perdure.workers.file_sweeper import FileSweeper
 from perdure.workers.lease import LeaseKeeper
+from perdure.workers.lease_holder import ThisProcess
 from perdure.workers.lease_page import LeasePage
 from perdure.workers.loop import Loop
 from perdure.workers.loop_group import LoopGroup
@@ -25,7 +26,7 @@ from perdure.workers.notifier import Notifier
 from perdure.workers.progress import ProgressWriter
 from perdure.workers.promoter import Promoter
 from perdure.workers.pruner import Pruner
-from perdure.workers.renewer import Renewer, ThisProcess
+from perdure.workers.renewer import Renewer
 from perdure.workers.store_watcher import StoreWatcher
 from perdure.workers.sweeper import Sweeper
 from perdure.workers.tallier import Tallier
@@ -158,12 +159,13 @@ class Runtime:
             on_cancel=worker.cancel,
         )
         worker.lease = lease
-        worker_id = await lease.register()
-        self.signals.emit(WorkerStarted(worker_id, tuple(sorted(options.registry.job_types)), options.concurrency))
-        tasks = [group.create_task(part.run()) for part in (completer, progress, lease)]
+        tasks = [group.create_task(part.run()) for part in (completer, progress)]
         if options.lease_page is None:
             renewer = Renewer(self.database, self.signals, [ThisProcess(page)], lease_seconds=self.lease_seconds)
             tasks.append(group.create_task(renewer.run()))
+        worker_id = await lease.begin()
+        self.signals.emit(WorkerStarted(worker_id, tuple(sorted(options.registry.job_types)), options.concurrency))
+        tasks.append(group.create_task(lease.run()))
         group.create_task(worker.run())
         try:
             yield

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from perdure.workers.child import Child
-from perdure.workers.renewer import HolderState
+from perdure.workers.lease_holder import HolderState
 from perdure.workers.stopping import WORN_OUT, stop_signals
 
 FIRST_PAUSE_SECONDS = 0.5
