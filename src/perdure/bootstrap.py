@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,22 +21,18 @@ from perdure.core.notifications.rendering import MessageRenderer
 from perdure.core.recording import Recorder
 from perdure.core.retention import Retention, RetentionPolicy
 from perdure.db import backup, migrate
-from perdure.db.embedded import EmbeddedPostgres
 from perdure.db.restore import Restored, restore
 from perdure.db.session import Database
-from perdure.db.url import DatabaseUrl
 from perdure.db.wakeup import Wakeup
-from perdure.errors import Unavailable
+from perdure.foundation import connected
 from perdure.models.finding import Finding, Level
 from perdure.processors.registry import ProcessorRegistry
 from perdure.settings import Settings
 from perdure.signals import Signals
 from perdure.storage.filesystem import FilesystemStore
 from perdure.telemetry import logs
-from perdure.workers.lease_holder import LeaseHolder
 from perdure.workers.lease_page import LeasePage
 from perdure.workers.notifier import Notifier
-from perdure.workers.renewer import Renewer
 from perdure.workers.runtime import Runtime, WorkerOptions
 from perdure.workers.stopping import stop_signals
 
@@ -97,13 +93,12 @@ class Platform:
 
 
 @asynccontextmanager
-async def opened_database(settings: Settings, *, pool_size: int | None = None) -> AsyncIterator[Database]:
+async def opened_database(settings: Settings) -> AsyncIterator[Database]:
     """The database that the settings name, or the embedded one; at the code's schema version, or an error.
 
-    The embedded database is upgraded here; one given by URL only by ``upgrade_database``. ``pool_size``: if not the
-    settings'.
+    The embedded database is upgraded here; one given by URL only by ``upgrade_database``.
     """
-    async with _connected(settings, pool_size) as database:
+    async with connected(settings) as database:
         if settings.database_url is None:
             await migrate.upgrade(database)
         await migrate.check(database)
@@ -113,7 +108,7 @@ async def opened_database(settings: Settings, *, pool_size: int | None = None) -
 
 async def upgrade_database(settings: Settings) -> list[str]:
     """Brings the schema to the code's version and returns the revisions applied."""
-    async with _connected(settings) as database:
+    async with connected(settings) as database:
         return await migrate.upgrade(database)
 
 
@@ -131,13 +126,13 @@ def _retention(settings: Settings, database: Database) -> Retention:
 
 async def dump_database(settings: Settings, file: Path, *, replace: bool) -> None:
     """Writes everything of ours to ``file``; see ``db.backup``. The schema may be older than this code."""
-    async with _connected(settings) as database:
+    async with connected(settings) as database:
         await backup.dump(database, file, replace=replace)
 
 
 async def restore_database(settings: Settings, file: Path, *, replace: bool) -> Restored:
     """Replaces everything of ours by what ``file`` holds; see ``db.restore``."""
-    async with _connected(settings) as database:
+    async with connected(settings) as database:
         return await restore(database, file, replace=replace)
 
 
@@ -159,29 +154,12 @@ async def examine(settings: Settings) -> list[examination.Named]:
                 lets_others_in=not is_loopback(settings.host),
                 will_make_key=settings.bootstrap_key is not None,
                 job_types=lambda: ProcessorRegistry.load(settings.processors).job_types,
-                connect=lambda: _connected(settings),
+                connect=lambda: connected(settings),
                 providers=lambda: ProviderRegistry([_mailtrap(settings, None)]),
                 files=FilesystemStore(settings.data_dir / "files"),
             )
         ),
     ]
-
-
-@asynccontextmanager
-async def _connected(settings: Settings, pool_size: int | None = None) -> AsyncIterator[Database]:
-    embedded = None
-    if settings.database_url is None:
-        embedded = EmbeddedPostgres(settings.data_dir)
-        url = await asyncio.to_thread(embedded.start)
-    else:
-        url = DatabaseUrl.parse(settings.database_url.get_secret_value())
-    database = Database(url, pool_size=pool_size or settings.database_pool_size)
-    try:
-        yield database
-    finally:
-        await database.close()
-        if embedded is not None:
-            await asyncio.to_thread(embedded.close)
 
 
 @asynccontextmanager
@@ -217,7 +195,7 @@ async def work(
 ) -> None:
     """Runs a worker until told to stop; calls ``ready`` once it claims. (A server is the business of ``app``.)
 
-    A parent renews its lease by ``lease_page`` (``renewed_leases``); without one it does that itself.
+    A parent renews its lease by ``lease_page`` (``foundation``); without one it does that itself.
     """
     logs.configure(settings.log_format, settings.log_level)
     stopped = asyncio.Event()
@@ -227,24 +205,6 @@ async def work(
             async with runtime.running():
                 ready()
                 await stopped.wait()
-
-
-@asynccontextmanager
-async def renewed_leases(
-    settings: Settings, holders: Collection[LeaseHolder], changed: asyncio.Event
-) -> AsyncIterator[None]:
-    """Renews the leases of ``holders`` while the block lasts; ``changed`` is set when one has ended."""
-    signals = Signals()
-    logs.subscribe(signals)
-    async with opened_database(settings, pool_size=1) as database:
-        renewer = Renewer(database, signals, holders, lease_seconds=settings.lease_seconds, woken=changed)
-        renewing = asyncio.create_task(renewer.run())
-        try:
-            yield
-        finally:
-            renewing.cancel()
-            with suppress(Unavailable):
-                await renewer.tick()  # gives up what the last of them have left
 
 
 def uses_local_inbox(settings: Settings) -> bool:

@@ -4,7 +4,8 @@ Precedence: flags, then the environment, then ``.env`` in the working directory,
 with ``PERDURE_``; the notification providers keep the names their users know. Any of them can be read from a file:
 ``MAILTRAP_API_KEY_FILE=/run/secrets/key`` stands for ``MAILTRAP_API_KEY``.
 
-Read by the command line, the application and the bootstrap alone; every other part is handed its values.
+Read by the command line, the application, the bootstrap and its foundation alone; every other part is handed its
+values.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Leases with real processes: handlers that block everything, processes that are stopped, killed or left alone."""
 
-import signal
+import json
 
 import psutil
 import pytest
@@ -20,18 +20,22 @@ async def hold(payload: dict) -> None:
     '''Blocks the loop, and every thread of the process with it.'''
     ctypes.PyDLL(None).usleep(int(payload["seconds"] * 1_000_000))
 
-@processor("test.block")
-async def block(payload: dict, ctx: JobContext) -> int:
-    '''Blocks the loop until this attempt may go on, and is the first to run when it may.'''
-    while not Path(f"go-{ctx.attempt}").exists():
-        time.sleep(0.01)
-    return ctx.attempt
+@processor("test.stick", max_retries=0, timeout_seconds=0.2)
+def stick(payload: dict) -> None:
+    time.sleep(600)
 
 @processor("test.wait")
 async def wait(payload: dict, ctx: JobContext) -> int:
     while not Path(f"go-{ctx.attempt}").exists():
         await asyncio.sleep(0.01)
     return ctx.attempt
+
+@processor("test.block")
+async def block(payload: dict, ctx: JobContext) -> int:
+    '''The first attempt blocks the loop, and so is the first to run when the process goes on.'''
+    while ctx.attempt == 1 and not Path("go-1").exists():
+        time.sleep(0.01)
+    return await wait.function(payload, ctx)
 """
 
 
@@ -47,8 +51,8 @@ def go(installation, tmp_path):
     return let
 
 
-def work(installation, **environment):
-    return installation.work("--processors", "blocking", **environment)
+def work(installation, *arguments, **environment):
+    return installation.work("--processors", "blocking", *arguments, **environment)
 
 
 def running(client, job, attempt=1):
@@ -61,6 +65,10 @@ def running(client, job, attempt=1):
     return until(found)
 
 
+def messages(log):
+    return {json.loads(line)["msg"] for line in log.read_text().splitlines()}
+
+
 def events(client, job):
     return [one["event"] for one in client.call(calls.job_events(job["job_id"]))["items"]]
 
@@ -71,28 +79,30 @@ def test_a_handler_that_blocks_its_process_for_longer_than_the_lease_keeps_its_j
     ended = client.wait(job["job_id"], 20)
     assert (ended["status"], ended["attempt"]) == ("SUCCEEDED", 1)
     assert events(client, job) == ["CREATED", "STARTED", "SUCCESS"]
-    assert "lease_lost" not in worker.log.read_text()
+    assert "worker.lease_lost" not in messages(worker.log)
 
 
-@pytest.mark.parametrize("stopped", ["child", "parent and child"])
-def test_a_worker_that_was_stopped_past_its_lease_changes_nothing_when_it_goes_on(installation, client, go, stopped):
-    first = work(installation)
-    processes = [*first.children, *([psutil.Process(first.pid)] if stopped == "parent and child" else [])]
-    job = client.submit("test.block", {}, retry=QUICKLY)
-    running(client, job)
-    for process in processes:
+def test_workers_that_were_stopped_past_their_leases_change_nothing_when_they_go_on(installation, client, go):
+    child_stopped, all_stopped = work(installation, "--concurrency", "1"), work(installation, "--concurrency", "1")
+    jobs = [client.submit("test.block", {}, retry=QUICKLY) for _ in range(2)]
+    for job in jobs:
+        running(client, job)
+    stopped = [*child_stopped.children, *all_stopped.children, psutil.Process(all_stopped.pid)]
+    for process in stopped:
         process.suspend()
     work(installation)
-    second = running(client, job, attempt=2)
+    newer = [running(client, job, attempt=2) for job in jobs]
     go(1)
-    for process in processes:
+    for process in stopped:
         process.resume()
-    until(lambda: "job.transition_refused" in first.log.read_text())
-    assert client.get(job["job_id"]) == second, "the late success left no trace while the newer attempt runs"
-    assert "worker.lease_lost" in until(lambda: first.log.read_text() if "lease_lost" in first.log.read_text() else "")
-    go(2)
-    assert client.wait(job["job_id"], 20)["result"] == 2
-    assert events(client, job) == ["CREATED", "STARTED", "RETRY", "STARTED", "SUCCESS"]
+    for worker in (child_stopped, all_stopped):
+        until(lambda log=worker.log: {"worker.lease_lost", "job.transition_refused"} <= messages(log))
+    assert [client.get(job["job_id"]) for job in jobs] == newer, "late successes leave no trace beside newer attempts"
+    go(2, 3)
+    for job in jobs:
+        ended = client.wait(job["job_id"], 20)
+        assert ended["result"] == ended["attempt"] > 1
+        assert events(client, job)[:4] == ["CREATED", "STARTED", "RETRY", "STARTED"]
 
 
 def test_a_child_that_is_killed_is_noticed_long_before_its_lease_ends(installation, client, go):
@@ -109,10 +119,21 @@ def test_children_whose_parent_is_killed_work_until_the_lease_ends_and_no_longer
     children = first.children
     job = client.submit("test.wait", {}, retry=QUICKLY)
     running(client, job)
-    psutil.Process(first.pid).send_signal(signal.SIGKILL)
+    psutil.Process(first.pid).kill()
     work(installation)
     running(client, job, attempt=2)
     _gone, alive = psutil.wait_procs(children, timeout=20)
     assert alive == []
     go(2)
     assert client.wait(job["job_id"], 20)["result"] == 2
+
+
+def test_a_worker_whose_slots_are_stuck_is_replaced_at_once(installation, client, go):
+    worker = work(installation, "--concurrency", "1")
+    before = worker.children
+    stuck = client.submit("test.stick", {})
+    assert client.wait(stuck["job_id"], 10)["error"]["reason"] == "timed_out"
+    go(1)
+    assert client.wait(client.submit("test.wait", {})["job_id"], 30)["status"] == "SUCCEEDED"
+    assert worker.children != before
+    assert {"worker.worn_out", "worker.process_ended"} <= messages(worker.log)

@@ -159,11 +159,9 @@ async def _supervise(settings: Settings, *, as_json: bool) -> None:
     command = [sys.executable, "-m", "perdure", *sys.argv[1:]]
     commands = [[*command, *_own_port(settings, number)] for number in range(settings.worker_processes)]
     async with Supervisor(commands, drain_seconds=settings.drain_seconds, ended=_log_end) as supervisor:
-        from perdure import bootstrap  # while the processes start
-        from perdure.telemetry import logs
+        from perdure import foundation  # while the processes start
 
-        logs.configure(settings.log_format, settings.log_level)
-        async with bootstrap.renewed_leases(settings, supervisor.children, supervisor.changed):
+        async with foundation.renewed_leases(settings, supervisor.children, supervisor.changed):
             if said := await supervisor.all_ready():
                 _say_workers_ready([one["metrics_url"] for one in said if "metrics_url" in one], as_json=as_json)
             await supervisor.all_ended()

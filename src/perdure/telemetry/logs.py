@@ -86,6 +86,7 @@ def subscribe(signals: Signals) -> None:
     _subscribe_jobs(signals, log)
     _subscribe_notifications(signals, log)
     _subscribe_processes(signals, log)
+    _subscribe_keeping(signals, log)
 
 
 def _subscribe_jobs(signals: Signals, log: Any) -> None:
@@ -162,6 +163,16 @@ def _subscribe_processes(signals: Signals, log: Any) -> None:
     def broken(signal: LoopBroken) -> None:
         log.critical("loop.broken", exception=signal.exception)
 
+    signals.subscribe(WorkerStarted, started)
+    signals.subscribe(WorkerStopped, stopped)
+    signals.subscribe(WorkerWornOut, worn_out)
+    signals.subscribe(LeaseLost, lease_lost)
+    signals.subscribe(WorkerOverdue, overdue)
+    signals.subscribe(LoopInterrupted, interrupted)
+    signals.subscribe(LoopBroken, broken)
+
+
+def _subscribe_keeping(signals: Signals, log: Any) -> None:
     def files_missed(signal: FileStoreMissed) -> None:
         log.warning(
             "file_store.missed",
@@ -179,13 +190,6 @@ def _subscribe_processes(signals: Signals, log: Any) -> None:
     signals.subscribe(HistoryPruned, pruned)
     signals.subscribe(FileStoreMissed, files_missed)
     signals.subscribe(FileStoreSeen, files_seen)
-    signals.subscribe(WorkerStarted, started)
-    signals.subscribe(WorkerStopped, stopped)
-    signals.subscribe(WorkerWornOut, worn_out)
-    signals.subscribe(LeaseLost, lease_lost)
-    signals.subscribe(WorkerOverdue, overdue)
-    signals.subscribe(LoopInterrupted, interrupted)
-    signals.subscribe(LoopBroken, broken)
 
 
 def _attempt(signal: AttemptStuck | AttemptEndedLate) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from perdure.workers.loop import Loop
 
 
 class Renewer(Loop):
-    """``holders`` may change between two ticks; set ``woken`` when one has ended."""
+    """``holders`` may change between two ticks; set ``woken`` when one has begun or ended."""
 
     def __init__(
         self,

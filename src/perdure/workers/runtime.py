@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from perdure.core.file_commands import FileCommands
 from perdure.core.recording import Recorder
@@ -27,6 +29,7 @@ from perdure.workers.progress import ProgressWriter
 from perdure.workers.promoter import Promoter
 from perdure.workers.pruner import Pruner
 from perdure.workers.renewer import Renewer
+from perdure.workers.stopping import WORN_OUT, Replacement
 from perdure.workers.store_watcher import StoreWatcher
 from perdure.workers.sweeper import Sweeper
 from perdure.workers.tallier import Tallier
@@ -34,6 +37,8 @@ from perdure.workers.worker import Worker
 
 CLOCK_INTERVAL_SECONDS = 10.0
 NOTIFIER_GRACE_SECONDS = 5.0
+OVERDUE_GRACE_SECONDS = 10.0
+"""How long after a deadline a process that has not acted on it counts as blocked for good."""
 
 
 class ClockReader(Loop):
@@ -85,17 +90,20 @@ class Runtime:
         A loop that dies of a bug ends the block, drains at once and raises what it died of.
         """
         tallier = Tallier(self.database, self.signals)
+        replacement = Replacement()
         async with LoopGroup(self.signals) as group:
             watcher = StoreWatcher(self.signals, self.files)
             tasks = [group.create_task(self.wakeup.run()), *self._start_keepers(group, watcher, tallier)]
             try:
-                async with self._worker_running(group, watcher), self._notifier_running(group):
+                async with self._worker_running(group, watcher, replacement), self._notifier_running(group):
                     yield
             finally:
                 for task in tasks:
                     task.cancel()
         with suppress(Unavailable):
             await tallier.save()
+        if replacement.is_asked_for:
+            raise SystemExit(WORN_OUT)
 
     def _start_keepers(self, group: LoopGroup, *kept: Loop) -> list[asyncio.Task[None]]:
         loops: list[Loop] = [ClockReader(self.database, self.signals), *kept]
@@ -124,7 +132,9 @@ class Runtime:
             saving.cancel()
 
     @asynccontextmanager
-    async def _worker_running(self, group: LoopGroup, watcher: StoreWatcher) -> AsyncIterator[None]:
+    async def _worker_running(
+        self, group: LoopGroup, watcher: StoreWatcher, replacement: Replacement
+    ) -> AsyncIterator[None]:
         if self.worker is None:
             yield
             return
@@ -159,6 +169,9 @@ class Runtime:
             on_cancel=worker.cancel,
         )
         worker.lease = lease
+        worker.deadlines.on_change = partial(_note_deadline, page)
+        if options.lease_page is not None:  # the page of a parent, which replaces this process
+            worker.on_worn_out = replacement.ask
         tasks = [group.create_task(part.run()) for part in (completer, progress)]
         if options.lease_page is None:
             renewer = Renewer(self.database, self.signals, [ThisProcess(page)], lease_seconds=self.lease_seconds)
@@ -179,3 +192,7 @@ class Runtime:
             with suppress(Unavailable):
                 await lease.retire()
             self.signals.emit(WorkerStopped(worker_id, released))
+
+
+def _note_deadline(page: LeasePage, earliest: float | None) -> None:
+    page.overdue_at = math.inf if earliest is None else earliest + OVERDUE_GRACE_SECONDS

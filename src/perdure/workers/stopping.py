@@ -31,6 +31,17 @@ def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
             loop.remove_signal_handler(one)
 
 
+class Replacement:
+    """How a worn-out worker has its parent replace it: it drains as for a SIGTERM, then exits with ``WORN_OUT``."""
+
+    def __init__(self) -> None:
+        self.is_asked_for = False
+
+    def ask(self) -> None:
+        self.is_asked_for = True
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 @contextmanager
 def ending_within(seconds: float) -> Iterator[None]:
     """Once the block has ended, ends this process in ``seconds`` at the latest, whatever still runs in it.

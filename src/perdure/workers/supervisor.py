@@ -32,7 +32,7 @@ class Supervisor:
 
     ``ended`` is told of each one that ended by itself: its number, how it ended, and after how many seconds it is
     replaced. ``children`` are those that run, and those that ended whose lease nobody has given up yet; ``changed`` is
-    set when one ends.
+    set when one begins or ends.
     """
 
     def __init__(
@@ -107,6 +107,7 @@ class Supervisor:
             return f"not started: {error.strerror}", False
         self.children[:] = [one for one in self.children if one.state is not HolderState.ENDED or one.page.worker_id]
         self.children.append(child)
+        self.changed.set()  # it begins once somebody attends to its lease
         if self._stopping.is_set():  # it came between
             child.terminate()
         await child.run(lambda: self._is_ready(number, child))

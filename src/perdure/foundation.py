@@ -1,0 +1,57 @@
+"""What a process of ours needs at the least: the database that the settings name, and what renews leases in it.
+
+The parent of worker processes loads this and no more: it is there to be light, and quick to start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
+
+from perdure.db.embedded import EmbeddedPostgres
+from perdure.db.session import Database
+from perdure.db.url import DatabaseUrl
+from perdure.errors import Unavailable
+from perdure.settings import Settings
+from perdure.signals import Signals
+from perdure.telemetry import logs
+from perdure.workers.lease_holder import LeaseHolder
+from perdure.workers.renewer import Renewer
+
+
+@asynccontextmanager
+async def connected(settings: Settings, *, pool_size: int | None = None) -> AsyncIterator[Database]:
+    """The database that the settings name, or the embedded one, whatever its schema; ``pool_size``: if not theirs."""
+    embedded = None
+    if settings.database_url is None:
+        embedded = EmbeddedPostgres(settings.data_dir)
+        url = await asyncio.to_thread(embedded.start)
+    else:
+        url = DatabaseUrl.parse(settings.database_url.get_secret_value())
+    database = Database(url, pool_size=pool_size or settings.database_pool_size)
+    try:
+        yield database
+    finally:
+        await database.close()
+        if embedded is not None:
+            await asyncio.to_thread(embedded.close)
+
+
+@asynccontextmanager
+async def renewed_leases(
+    settings: Settings, holders: Collection[LeaseHolder], changed: asyncio.Event
+) -> AsyncIterator[None]:
+    """Renews the leases of ``holders`` while the block lasts; ``changed`` is set when one begins or ends."""
+    logs.configure(settings.log_format, settings.log_level)
+    signals = Signals()
+    logs.subscribe(signals)
+    async with connected(settings, pool_size=1) as database:
+        renewer = Renewer(database, signals, holders, lease_seconds=settings.lease_seconds, woken=changed)
+        renewing = asyncio.create_task(renewer.run())
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            with suppress(Unavailable):
+                await renewer.tick()  # gives up what the last of them have left
