@@ -1,7 +1,6 @@
 """How the platform stands, read from small indexes alone: never a look through the finished jobs.
 
-Every statement is bounded: by what its index holds, by a limit, or by a time window. Where the planner, with no
-statistics yet, would read the whole table instead, it is told not to.
+Every statement is bounded: by what its index holds, by a limit, or by a time window.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ MAX_COUNT_IN_ALL = 200_000
 """So many ready jobs are counted, shared out among the queues: at 3 µs each (measured), well within the timeout."""
 MINUTE_SECONDS, HOUR_SECONDS = 60, 3600
 
-# Both hold until the transaction ends.
-BOUNDS = text(f"SET LOCAL statement_timeout = {TIMEOUT_MS}"), text("SET LOCAL enable_seqscan = off")
+# Holds until the transaction ends.
+BOUND = text(f"SET LOCAL statement_timeout = {TIMEOUT_MS}")
 
 # The longest-waiting ready job of each queue, by one hop over the index for each queue and priority in use: its cost
 # is their number, not that of jobs.
@@ -100,8 +99,7 @@ class StatisticsQueries:
         self._connection = connection
 
     async def read(self) -> Statistics:
-        for bound in BOUNDS:
-            await self._connection.execute(bound)
+        await self._connection.execute(BOUND)
         oldest = {row["queue"]: row["oldest_waiting_seconds"] for row in await self._rows(OLDEST)}
         limit = min(MAX_COUNT, MAX_COUNT_IN_ALL // max(len(oldest), 1))
         ready = {row["queue"]: row["queued"] for row in await self._rows(READY, queues=list(oldest), limit=limit)}

@@ -1,0 +1,256 @@
+"""The statements that run all day find what they need by its index, whatever the planner was last told of the tables.
+
+The plans are those of the statements as the repositories send them, with the same parameters, on connections as
+``Database`` makes them, planned for these parameters (custom) and for any (generic): a driver that prepares its
+statements, as ours does, gets either.
+"""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import product
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from tests.repositories.test_job_repository import a_worker
+from uuid_utils.compat import uuid7
+
+from perdure.core.retention import START as BEFORE_ALL
+from perdure.core.retention import RetentionPolicy
+from perdure.db.session import Database
+from perdure.models.outcome import Succeeded
+from perdure.models.place import START, Place
+from perdure.repositories.delivery_repository import DeliveryRepository
+from perdure.repositories.job_repository import JobRepository
+from perdure.repositories.retention_repository import RetentionRepository
+from perdure.repositories.worker_repository import WorkerRepository
+
+FINISHED, READY, WAITING, RUNNING = 20_000, 300, 1_000, 100
+LIMIT = 50
+BUFFERS_OF_A_LOOK, BUFFERS_OF_A_CLAIM = 30, 25
+"""What a claim may read: to find the first job, and for each that it takes, whose row and index entries are written."""
+
+MODES = "custom", "generic"
+TABLES = ("jobs", "deliveries", "delivery_attempts", "job_events", "job_files", "workers")
+
+# Jobs in 50 queues that are done, ready ones in one of 201 priorities, and jobs that wait, or run under a lost worker.
+FILL = text("""
+    INSERT INTO perdure.jobs
+        (job_id, job_type, queue, rank, status, run, attempt, max_attempts, fence, worker_id, timeout_seconds,
+         retry_base_seconds, retry_max_seconds, run_at, created_at, started_at, finished_at, payload, tags)
+    SELECT overlay('019a0000-0000-7000-8000-000000000000' PLACING lpad(to_hex(number), 12, '0') FROM 25)::uuid, 't',
+           CASE status WHEN 'SUCCEEDED' THEN 'q' || number % 50 ELSE 'busy' END, number % 201 - 100, status, 1, 1, 4, 1,
+           CASE status WHEN 'RUNNING' THEN CAST(:worker AS uuid) END, 60, 2, 300,
+           now() - make_interval(secs => number), now(), now(), CASE status WHEN 'SUCCEEDED' THEN now() END, '{}', '[]'
+    FROM unnest(CAST(:statuses AS text[]), CAST(:counts AS integer[])) WITH ORDINALITY AS kind(status, count, place),
+         generate_series(place * 1000000 + 1, place * 1000000 + count) AS number
+""")
+FILL_DELIVERIES = text("""
+    INSERT INTO perdure.deliveries
+        (delivery_id, job_id, run, event, channel, provider, status, attempts, fence, snapshot, next_attempt_at,
+         created_at, finished_at)
+    SELECT job_id, job_id, 1, 'SUCCESS', 'email', 'mailtrap', CASE WHEN due THEN 'PENDING' ELSE 'SENT' END, 0, 0, '{}',
+           CASE WHEN due THEN now() END, now(), CASE WHEN NOT due THEN now() END
+    FROM perdure.jobs, LATERAL (SELECT status = 'QUEUED' AS due) AS delivery
+""")
+FINISH = text("UPDATE perdure.jobs SET status = 'SUCCEEDED', finished_at = now() WHERE rank <> 90")
+
+
+async def execute(database: Database, *statements: Any, **parameters: Any) -> None:
+    async with database.transaction() as connection:
+        for statement in statements:
+            await connection.execute(text(statement) if isinstance(statement, str) else statement, parameters)
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """A database full of jobs, one worker that lives and one that is lost, and a place behind most ready jobs."""
+
+    database: Database
+    worker: UUID
+    lost: UUID
+    mark: Place
+
+
+@pytest.fixture(params=["never analysed", "analysed when empty", "analysed", "analysed when all was ready"])
+async def crowd(request: pytest.FixtureRequest, any_database: Database) -> AsyncIterator[Crowd]:
+    """The states of what the planner knows. Nobody else tells it anything meanwhile."""
+    database, lost = any_database, uuid7()
+    analyse = f"ANALYZE {', '.join(f'perdure.{table}' for table in TABLES)}"
+    await execute(database, *(f"ALTER TABLE perdure.{table} SET (autovacuum_enabled = false)" for table in TABLES))
+    try:
+        worker = await a_worker(database)
+        skewed = {"SUCCEEDED": FINISHED, "QUEUED": READY, "SCHEDULED": WAITING, "RUNNING": RUNNING}
+        counts = {"QUEUED": FINISHED} if request.param == "analysed when all was ready" else skewed
+        fill = {"statuses": list(counts), "counts": list(counts.values()), "worker": lost}
+        if request.param == "analysed when empty":
+            await execute(database, analyse)
+        if request.param != "never analysed":
+            await execute(database, FILL, **fill)
+            await execute(database, FILL_DELIVERIES)
+        if request.param.startswith("analysed") and request.param != "analysed when empty":
+            await execute(database, analyse)
+        if request.param == "analysed when all was ready":
+            await execute(database, FINISH)
+        yield Crowd(database, worker, lost, START._replace(rank=90))
+    finally:
+        await execute(database, *(f"ALTER TABLE perdure.{table} RESET (autovacuum_enabled)" for table in TABLES))
+
+
+Act = Callable[[AsyncConnection, Crowd], Awaitable[object]]
+
+
+async def claim(connection: AsyncConnection, crowd: Crowd, start: Place = START):
+    return await JobRepository(connection).claim("busy", ["t"], LIMIT, crowd.worker, start=start)
+
+
+async def apply(connection: AsyncConnection, crowd: Crowd) -> None:
+    now = crowd.database.clock.now()
+    transitions = [job.conclude(Succeeded(1), now) for job in await claim(connection, crowd)]
+    await JobRepository(connection).apply(transitions)
+    await JobRepository(connection).written_before(transitions)
+
+
+async def remove(connection: AsyncConnection, crowd: Crowd) -> None:
+    now = crowd.database.clock.now() + timedelta(days=10)
+    retention = RetentionRepository(connection, RetentionPolicy(jobs_days=1, audit_days=1).cutoffs(now))
+    await retention.remove((await retention.next(BEFORE_ALL, LIMIT)).may_go)
+
+
+ACTS: dict[str, tuple[Act, set[str]]] = {
+    "claim": (claim, {"jobs_ready", "jobs_pkey"}),
+    "claim from the mark": (lambda connection, crowd: claim(connection, crowd, crowd.mark), {"jobs_ready"}),
+    "ready_queues": (lambda connection, _: JobRepository(connection).ready_queues(), {"jobs_ready"}),
+    "ready_beyond": (
+        lambda connection, crowd: JobRepository(connection).ready_beyond({"busy": crowd.mark, "q1": START}),
+        {"jobs_ready"},
+    ),
+    "apply": (apply, {"jobs_pkey", "job_events_pkey"}),
+    "save_progress": (
+        lambda connection, _: JobRepository(connection).save_progress([(uuid7(), 1, "{}")]),
+        {"jobs_pkey"},
+    ),
+    "promote_due": (lambda connection, _: JobRepository(connection).promote_due(LIMIT), {"jobs_due", "jobs_pkey"}),
+    "seconds_until_next_due": (lambda connection, _: JobRepository(connection).seconds_until_next_due(), {"jobs_due"}),
+    "lock_abandoned": (lambda connection, _: JobRepository(connection).lock_abandoned(LIMIT), {"jobs_running"}),
+    "held": (lambda connection, crowd: JobRepository(connection).held(crowd.lost), {"jobs_running"}),
+    "attend": (lambda connection, crowd: WorkerRepository(connection).attend(crowd.worker), {"jobs_running"}),
+    "retire_dead": (lambda connection, _: WorkerRepository(connection).retire_dead(), {"jobs_running"}),
+    "remove": (remove, {"jobs_pkey", "deliveries_once"}),
+    "claim_due": (lambda connection, _: DeliveryRepository(connection).claim_due(LIMIT, 10.0), {"deliveries_due"}),
+    "seconds until next delivery": (
+        lambda connection, _: DeliveryRepository(connection).seconds_until_next_due(),
+        {"deliveries_due"},
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What became of one statement, once executed."""
+
+    statement: str
+    root: dict[str, Any]
+
+    def nodes(self) -> Iterator[dict[str, Any]]:
+        found = [self.root]
+        while found:
+            yield (node := found.pop())
+            found += node.get("Plans", ())
+
+    @property
+    def indexes(self) -> set[str]:
+        return {node["Index Name"] for node in self.nodes() if "Index Name" in node}
+
+    @property
+    def flaws(self) -> list[str]:
+        return [
+            f"{node['Node Type']} of {node.get('Relation Name')} {node['Actual Rows']}: {self.statement}"
+            for node in self.nodes()
+            if (node["Node Type"] == "Seq Scan" and node["Relation Name"] in TABLES)
+            or node["Node Type"].startswith("Bitmap")
+            or (node["Node Type"] == "Sort" and node["Actual Rows"] > LIMIT)
+        ]
+
+
+@contextmanager
+def sent(database: Database) -> Iterator[list[tuple[str, tuple[Any, ...]]]]:
+    """What is sent to the database while the block lasts."""
+    statements: list[tuple[str, tuple[Any, ...]]] = []
+
+    def note(_connection, _cursor, statement, parameters, *_rest) -> None:
+        statements.append((statement, parameters))
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+
+
+async def plans(connection: AsyncConnection, crowd: Crowd, act: Act, mode: str) -> list[Plan]:
+    """The plans of the statements that ``act`` sends, each executed as if it were the first, and rolled back."""
+    with sent(crowd.database) as statements:
+        savepoint = await connection.begin_nested()
+        await act(connection, crowd)
+        await savepoint.rollback()
+    reading = [one for one in statements if one[0].split()[0] in {"SELECT", "UPDATE", "DELETE", "WITH"}]
+    return [await explain(connection, statement, parameters, mode) for statement, parameters in reading]
+
+
+async def explain(connection: AsyncConnection, statement: str, parameters: tuple[Any, ...], mode: str) -> Plan:
+    values = f"({', '.join(map(literal, parameters))})" if parameters else ""
+    savepoint = await connection.begin_nested()
+    await connection.exec_driver_sql(f"SET LOCAL plan_cache_mode = force_{mode}_plan")
+    await connection.exec_driver_sql(f"PREPARE explained AS {statement}")
+    explained = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE explained{values}")
+    [answer] = explained.scalar_one()
+    await savepoint.rollback()
+    await connection.exec_driver_sql("DEALLOCATE explained")
+    return Plan(" ".join(statement.split()), answer["Plan"])
+
+
+def literal(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        items = ("NULL" if one is None else json.dumps(str(one)) for one in value)
+        return literal(f"{{{','.join(items)}}}")
+    return "NULL" if value is None else f"""'{str(value).replace("'", "''")}'"""
+
+
+async def test_every_statement_finds_what_it_needs_by_its_index(crowd):
+    async with crowd.database.snapshot() as connection:
+        for mode, (name, (act, indexes)) in product(MODES, ACTS.items()):
+            found = await plans(connection, crowd, act, mode)
+            assert [flaw for plan in found for flaw in plan.flaws] == [], name
+            assert indexes <= set().union(*(plan.indexes for plan in found)), name
+            if name == "claim from the mark":
+                [plan] = found
+                assert_begins_at_the_mark(plan)
+
+
+def assert_begins_at_the_mark(plan: Plan) -> None:
+    """A claim reads what it takes and little more, even where dead entries of many jobs lie before the mark."""
+    [look] = [node for node in plan.nodes() if node.get("Index Name") == "jobs_ready"]
+    assert "ROW(rank, run_at, job_id) >= ROW(" in look["Index Cond"]
+    buffers = plan.root["Shared Hit Blocks"] + plan.root["Shared Read Blocks"]
+    assert buffers <= BUFFERS_OF_A_LOOK + BUFFERS_OF_A_CLAIM * plan.root["Actual Rows"]
+
+
+async def test_these_tests_notice_what_is_missing(any_database):
+    worker = await a_worker(any_database)
+    crowd = Crowd(any_database, worker, worker, START)
+    async with any_database.snapshot() as connection:
+        with sent(any_database) as statements:
+            await claim(connection, crowd)
+        statement, parameters = next(one for one in statements if one[0].lstrip().startswith("UPDATE"))
+        assert "jobs_ready" in (await explain(connection, statement, parameters, "generic")).indexes
+        unknown = statement.replace("ready.status = 'QUEUED'", f"ready.status = ${len(parameters) + 1}")
+        assert (await explain(connection, unknown, (*parameters, "QUEUED"), "generic")).flaws
+        await connection.exec_driver_sql("DROP INDEX perdure.jobs_ready")
+        assert (await explain(connection, statement, parameters, "generic")).flaws
+        await connection.rollback()
