@@ -66,9 +66,11 @@ class Recorder:
         self._wakeup = wakeup
 
     async def record(self, connection: AsyncConnection, transitions: Sequence[Transition], now: datetime) -> Recorded:
-        """Writes what still holds of ``transitions`` in the caller's transaction."""
+        """Writes what still holds of ``transitions`` in the caller's transaction; of two for one claim, the first."""
         if not transitions:
             return Recorded([], [])
+        first = {one.before.claim_key: one for one in reversed(transitions)}
+        transitions = list(reversed(first.values()))
         jobs = JobRepository(connection)
         held = await jobs.apply(transitions)
         others = _without(transitions, held)

@@ -214,10 +214,8 @@ class JobRepository:
     async def apply(self, transitions: Sequence[Transition]) -> list[Transition]:
         """Writes the transitions that still hold, with their events, and returns them; the others left no trace.
 
-        Of several that end one claim, the first alone can hold.
+        Each claim may be spoken for once.
         """
-        first = {transition.before.claim_key: transition for transition in reversed(transitions)}
-        transitions = list(reversed(first.values()))
         after = [transition.job for transition in transitions]
         arrays = job_arrays(after, _MATCHED_BY_TRANSITION + _CHANGED_BY_TRANSITION)
         arrays["status_before"] = [transition.before.status.value for transition in transitions]

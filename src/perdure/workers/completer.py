@@ -110,7 +110,7 @@ class Completer:
     ) -> list[Conclusion]:
         """Of what was refused, the jobs that nobody claimed since: a cancel request may have come between. Locked."""
         refused = {one.before.claim_key for one in recorded.refused}
-        ours = {one.job.claim_key: one for one in conclusions if one.job.claim_key in refused}
+        ours = {one.job.claim_key: one for one in reversed(conclusions) if one.job.claim_key in refused}
         found = await JobRepository(connection).lock_all([job_id for job_id, _ in refused])
         return [
             replace(one, job=replace(one.job, cancel_requested_at=stored.cancel_requested_at))
