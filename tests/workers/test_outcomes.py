@@ -2,29 +2,14 @@
 
 import asyncio
 import math
-from datetime import UTC, datetime
-from uuid import UUID
 
 import pytest
 
 from perdure import NotRetryable, RetryAfter, Snooze, processor
-from perdure.models.job import Job
 from perdure.models.outcome import ErrorReason, Failed, Snoozed
-from perdure.models.retry import LONGEST_WAIT_SECONDS, RetryPolicy
+from perdure.models.retry import LONGEST_WAIT_SECONDS
+from perdure.workers.calling import call
 from perdure.workers.outcomes import MAX_MESSAGE, MAX_TRACEBACK, raised
-
-JOB = Job.submit(
-    job_id=UUID(int=1),
-    run_at=None,
-    now=datetime(2030, 1, 1, tzinfo=UTC),
-    job_type="t",
-    payload={},
-    queue="q",
-    priority=0,
-    max_attempts=1,
-    timeout_seconds=1.0,
-    retry=RetryPolicy(),
-)
 
 
 def caught(function, *arguments):
@@ -32,7 +17,7 @@ def caught(function, *arguments):
     try:
         function(*arguments)
     except BaseException as error:  # noqa: BLE001
-        return raised(JOB, error)
+        return raised("t", error)
     raise AssertionError
 
 
@@ -123,13 +108,11 @@ def test_groups_are_told_apart_by_what_is_in_them():
     assert len(prints) == 3
 
 
-def test_the_traceback_begins_with_the_processor(monkeypatch):
-    from perdure.workers import execution
-
+def test_the_traceback_begins_with_the_processor():
     @processor("t")
     def broken(payload):
         raise ValueError("no")
 
-    outcome = execution._blocking(broken, JOB, ({},))
+    outcome = call(broken, ({},))
     assert outcome.error.traceback.splitlines()[1].endswith("in broken")
-    assert "_blocking" not in outcome.error.traceback
+    assert "calling.py" not in outcome.error.traceback

@@ -27,35 +27,35 @@ _MAX_GROUPED = 5
 """So many errors of a group, at each of so many levels, tell it from others."""
 
 
-def returned(processor: Processor, job: Job, value: Any) -> Outcome:
+def returned(processor: Processor, value: Any) -> Outcome:
     """The result as JSON that PostgreSQL can keep, or the failure to make it so."""
     try:
         result = processor.result_type.dump_python(value, mode="json", warnings=False)
         encoded = orjson.dumps(result)
     except Exception as error:  # noqa: BLE001 (serialisers are user code too)
-        return raised(job, NotRetryable(f"the result is not JSON: {_message(error)}"))
+        return raised(processor.job_type, NotRetryable(f"the result is not JSON: {_message(error)}"))
     if len(encoded) > MAX_RESULT_BYTES:
         size = f"the result has {len(encoded):,} bytes; at most {MAX_RESULT_BYTES:,} are kept with a job"
-        return raised(job, NotRetryable(size))
+        return raised(processor.job_type, NotRetryable(size))
     if b"\\u0000" in encoded:
-        return raised(job, NotRetryable("the result holds a NUL character, which cannot be kept"))
+        return raised(processor.job_type, NotRetryable("the result holds a NUL character, which cannot be kept"))
     return Succeeded(result)
 
 
-def raised(job: Job, error: BaseException) -> Outcome:
+def raised(job_type: str, error: BaseException) -> Outcome:
     """What a raised error asks for; whatever is not one of ours is an attempt that failed."""
     try:
         match error:
             case Snooze(seconds=seconds):
                 return Snoozed(checked_wait(seconds))
             case RetryAfter(seconds=seconds):
-                return Failed(_error(job, error), checked_wait(seconds))
+                return Failed(_error(job_type, error), checked_wait(seconds))
             case NotRetryable():
-                return Failed(_error(job, error, ErrorReason.NOT_RETRYABLE))
+                return Failed(_error(job_type, error, ErrorReason.NOT_RETRYABLE))
             case _:
-                return Failed(_error(job, error))
+                return Failed(_error(job_type, error))
     except Exception as mistake:  # noqa: BLE001 (a subclass of ours may be anything)
-        return Failed(_error(job, mistake))
+        return Failed(_error(job_type, mistake))
 
 
 def timed_out(job: Job) -> Outcome:
@@ -63,7 +63,7 @@ def timed_out(job: Job) -> Outcome:
     return Failed(JobError(ErrorReason.TIMED_OUT, "TimedOut", message))
 
 
-def _error(job: Job, error: BaseException, reason: ErrorReason = ErrorReason.RETRIES_EXHAUSTED) -> JobError:
+def _error(job_type: str, error: BaseException, reason: ErrorReason = ErrorReason.RETRIES_EXHAUSTED) -> JobError:
     """The error as it is kept: without a traceback where the message is meant to say it all."""
     kind, message = type(error).__name__[:MAX_TYPE], _message(error)
     traced = reason is not ErrorReason.NOT_RETRYABLE
@@ -73,7 +73,7 @@ def _error(job: Job, error: BaseException, reason: ErrorReason = ErrorReason.RET
         type=kind,
         message=message,
         traceback=_traceback(error) if traced else None,
-        fingerprint=fingerprint(job.job_type, reason.value, kind, message, places),
+        fingerprint=fingerprint(job_type, reason.value, kind, message, places),
     )
 
 
