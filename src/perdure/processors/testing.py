@@ -9,7 +9,6 @@ result = totals.function(Table(file="orders.csv"), ctx)
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from uuid import UUID, uuid4
 
 from perdure.models.file import is_file_name
 from perdure.processors.base import NotRetryable
+from perdure.processors.blocking import refuse_in_event_loop
 
 
 class LocalContext:
@@ -55,8 +55,7 @@ class LocalContext:
         self, name: str, source: bytes | Path | BinaryIO, *, content_type: str = "application/octet-stream"
     ) -> str:
         """Raises as a worker's would: on a name that is none, and in the thread of an event loop, which it blocks."""
-        if _in_event_loop():
-            raise RuntimeError("save_output blocks: call it with `await asyncio.to_thread(ctx.save_output, …)`.")
+        refuse_in_event_loop()
         if not is_file_name(name):
             raise NotRetryable("An output's name has 1 to 255 characters, and no slash, backslash or control character")
         if isinstance(source, Path):
@@ -66,11 +65,3 @@ class LocalContext:
                 shutil.copyfileobj(BytesIO(source) if isinstance(source, bytes) else source, target)
         self.content_types[name] = content_type
         return name
-
-
-def _in_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
