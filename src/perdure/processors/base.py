@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Protocol
+from typing import Annotated, Any, BinaryIO, Literal, Protocol
 from uuid import UUID
 
 from pydantic import TypeAdapter, WithJsonSchema
@@ -25,6 +25,10 @@ from perdure.models.retry import LONGEST_WAIT_SECONDS, MAX_RETRIES, RetryPolicy,
 
 DEFAULT_MAX_RETRIES = 3
 DEFAULT_TIMEOUT_SECONDS = 3600.0
+LEAST_MEMORY_MB = 64
+"""What an interpreter with pydantic needs for itself, and a little more."""
+
+Isolation = Literal["process"]
 
 FileId = Annotated[str, WithJsonSchema({"type": "string", "format": "file-id"})]
 """The type of a payload's field that names an uploaded file; that there is one is checked at submission."""
@@ -109,6 +113,8 @@ class Processor:
     timeout_seconds: float
     retry: RetryPolicy
     description: str
+    isolation: Isolation | None = None
+    memory_mb: int | None = None
 
     @cached_property
     def is_async(self) -> bool:
@@ -117,7 +123,7 @@ class Processor:
     @property
     def runs_in_thread(self) -> bool:
         """Whether its attempts can only be asked to stop, and not be made to."""
-        return not self.is_async
+        return not self.is_async and self.isolation is None
 
     @cached_property
     def payload_type(self) -> TypeAdapter[Any]:
@@ -149,16 +155,26 @@ def processor(
     max_retries: int = DEFAULT_MAX_RETRIES,
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     retry: RetryPolicy | None = None,
+    isolation: Isolation | None = None,
+    memory_mb: int | None = None,
 ) -> Callable[[Callable[..., Any]], Processor]:
     """Makes a function the processor of ``job_type``.
 
     The function takes the payload, and if it likes a ``JobContext``; it may be async (runs in the event loop) or
     plain (runs in a thread). Annotate the payload with a pydantic model to have it checked at submission; the return
-    value must be JSON, or a pydantic model. ``max_retries`` further attempts follow a failed one. Limits that make no
-    sense are a ``ConfigurationError``.
+    value must be JSON, or a pydantic model. ``max_retries`` further attempts follow a failed one.
+
+    ``isolation="process"`` lets it run, async or plain, in a child process: for work that keeps the CPU busy, must end
+    when its time is up, or may crash. The child is killed at the deadline, and its crash costs that attempt alone
+    (``worker_lost``). The function must stand at the top of a module that can be imported. ``memory_mb`` (MiB, at least
+    64) limits what that child may allocate, the interpreter included: its heap and its private writable mappings
+    (RLIMIT_DATA, of Linux; macOS does not enforce it). Beyond it an allocation fails, as a rule with ``MemoryError``.
+
+    Limits that make no sense are a ``ConfigurationError``.
     """
     retry = retry or RetryPolicy()
     _check_limits(job_type, max_retries, timeout_seconds, retry)
+    _check_isolation(job_type, isolation, memory_mb)
 
     def decorate(function: Callable[..., Any]) -> Processor:
         parameters = inspect.signature(function).parameters
@@ -174,6 +190,8 @@ def processor(
             timeout_seconds=timeout_seconds,
             retry=retry,
             description=inspect.getdoc(function) or "",
+            isolation=isolation,
+            memory_mb=memory_mb,
         )
 
     return decorate
@@ -192,3 +210,18 @@ def _check_limits(job_type: str, max_retries: int, timeout_seconds: float, retry
             raise ConfigurationError(
                 f"The processor of {job_type!r}: {name} must be above 0, and at most {LONGEST_WAIT_SECONDS:.0f}."
             )
+
+
+def _check_isolation(job_type: str, isolation: str | None, memory_mb: int | None) -> None:
+    if isolation not in {None, *typing.get_args(Isolation)}:
+        raise ConfigurationError(f'The processor of {job_type!r}: isolation must be "process", or left out.')
+    if memory_mb is None:
+        return
+    if isolation is None:
+        raise ConfigurationError(
+            f'The processor of {job_type!r}: memory_mb limits a process of its own: add isolation="process".'
+        )
+    if memory_mb < LEAST_MEMORY_MB:
+        raise ConfigurationError(
+            f"The processor of {job_type!r}: memory_mb must be at least {LEAST_MEMORY_MB}; the interpreter needs half."
+        )

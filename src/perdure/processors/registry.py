@@ -72,6 +72,7 @@ class ProcessorRegistry:
                 "Rename one of them."
             )
         _check_annotations(processor, where)
+        _check_isolation(processor, where)
         self._processors[job_type] = processor
 
     def get(self, job_type: str) -> Processor | None:
@@ -89,6 +90,14 @@ class ProcessorRegistry:
 
     def __len__(self) -> int:
         return len(self._processors)
+
+
+def processor_in(module_name: str, job_type: str) -> Processor:
+    """The processor that a module defines, imported here and now. Raises ``LookupError`` when it defines none such."""
+    for value in vars(importlib.import_module(module_name)).values():
+        if isinstance(value, Processor) and value.job_type == job_type:
+            return value
+    raise LookupError(f"the module {module_name!r} defines no processor of {job_type!r} at its top")
 
 
 def _allow_modules_beside_the_user() -> None:
@@ -149,6 +158,22 @@ def _check_annotations(processor: Processor, where: str) -> None:
             f"{where}: the annotations of the payload or the result cannot be made into a JSON Schema: "
             f"{_first_line(error)}. Use pydantic models or JSON types, defined at the top of the module."
         ) from error
+
+
+def _check_isolation(processor: Processor, where: str) -> None:
+    """A child process finds the processor by its module, and by nothing else."""
+    if processor.isolation is None:
+        return
+    module = processor.function.__module__
+    try:
+        found = None if module == "__main__" else processor_in(module, processor.job_type)
+    except (ImportError, LookupError):
+        found = None
+    if found is not processor:
+        raise ConfigurationError(
+            f"{where}: a processor with isolation is imported by its own process, which does not find it there. Define "
+            "it at the top of a module that can be imported, not in a function, nor in the program that is run."
+        )
 
 
 def _first_line(error: BaseException) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -31,9 +32,13 @@ from perdure.signals import (
 )
 from perdure.telemetry.log_rendering import JOB_EVENT, add_extra, renderers
 
+_configuration: tuple[str, str] | None = None
+
 
 def configure(log_format: str, level: str) -> None:
     """Sets structlog and the standard library's logging up, to standard error."""
+    global _configuration  # noqa: PLW0603 (as what it describes: there is one for the process)
+    _configuration = log_format, level
     as_console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -78,6 +83,21 @@ def begin_attempt(job: Job) -> None:
     structlog.contextvars.bind_contextvars(
         job_id=str(job.job_id), job_type=job.job_type, run=job.run, attempt=job.attempt
     )
+
+
+def configuration() -> tuple[str, str] | None:
+    """What ``configure`` was last called with, for a child process to log alike; None when it never was."""
+    return _configuration
+
+
+def bound() -> dict[str, Any]:
+    """What every line logged here says, for ``resume_attempt`` in a child process."""
+    return structlog.contextvars.get_contextvars()
+
+
+def resume_attempt(said: Mapping[str, Any]) -> None:
+    """``begin_attempt`` for an attempt that another process began."""
+    structlog.contextvars.bind_contextvars(**said)
 
 
 def subscribe(signals: Signals) -> None:

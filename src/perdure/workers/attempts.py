@@ -26,6 +26,7 @@ from perdure.workers.completer import Completer
 from perdure.workers.context import AttemptContext, StopReason
 from perdure.workers.deadlines import Deadline, Deadlines
 from perdure.workers.execution import execute
+from perdure.workers.isolation import IsolatedProcesses
 from perdure.workers.outcomes import timed_out
 from perdure.workers.progress import ProgressWriter
 from perdure.workers.store_watcher import StoreWatcher
@@ -79,6 +80,7 @@ class Attempts:
         self._ended = ended
         self._worn_out = worn_out
         self._threads = ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="processor")
+        self._processes = IsolatedProcesses(concurrency)
         self._slots: set[Attempt] = set()
         self._live: dict[UUID, Attempt] = {}
         """Those of them that are not concluded."""
@@ -128,12 +130,13 @@ class Attempts:
         if tasks:
             await asyncio.wait(tasks, timeout=CLEAN_UP_SECONDS)
         self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._processes.close()
         return len(left)
 
     async def _run(self, attempt: Attempt) -> None:
         attempt.has_begun = True
         logs.begin_attempt(attempt.job)
-        outcome = await execute(attempt.processor, attempt.job, attempt.context, self._threads)
+        outcome = await execute(attempt.processor, attempt.job, attempt.context, self._threads, self._processes)
         if attempt.overruled_at is None:
             self._conclude(attempt, outcome)
         else:

@@ -44,6 +44,8 @@ def returned(processor: Processor, value: Any) -> Outcome:
 
 def raised(job_type: str, error: BaseException) -> Outcome:
     """What a raised error asks for; whatever is not one of ours is an attempt that failed."""
+    if isinstance(error, MemoryError):
+        traceback.clear_frames(error.__traceback__)  # what used it up must go before there is room to tell of it
     try:
         match error:
             case Snooze(seconds=seconds):
