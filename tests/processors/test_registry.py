@@ -14,7 +14,7 @@ import pytest
 from perdure.errors import ConfigurationError
 from perdure.models.retry import RetryPolicy
 from perdure.processors.base import processor
-from perdure.processors.registry import BUILTIN, ENTRY_POINT_GROUP, ProcessorRegistry
+from perdure.processors.registry import BUILTIN, ENTRY_POINT_GROUP, ProcessorRegistry, processor_in
 
 
 @pytest.fixture(autouse=True)
@@ -148,6 +148,15 @@ def declared(job_type: str, annotation: str = "dict", *, result: str = "None", p
     """
 
 
+def isolated(isolation: str) -> str:
+    return f"""
+    @processor("my.job", isolation={isolation})
+    def run(payload: dict) -> None: ...
+    """
+
+
+ISOLATED = isolated("'process'")
+
 MISTAKES = {
     "it imports what is not there": ("    import nothing_like_this", "nothing_like_this.*PERDURE_PROCESSORS"),
     "it is no Python": ("    def broken(:", "SyntaxError.*PERDURE_PROCESSORS"),
@@ -159,6 +168,9 @@ MISTAKES = {
     "an unknown result": (declared("my.job", result="Missing"), "annotations.*Missing.*top of the module"),
     "a payload that is no JSON": (declared("my.job", "Odd"), "annotations.*pydantic models"),
     "a result that is no JSON": (declared("my.job", result="Odd"), "annotations.*pydantic models"),
+    "an unknown isolation": (isolated("'thread'"), "isolation must be"),
+    "a limit of memory for all": (isolated("None, memory_mb=512"), "memory_mb.*isolation="),
+    "too little memory": (isolated("'process', memory_mb=63"), "memory_mb.*64"),
     "no parameter": (declared("my.job", parameters=""), r"must take \(payload\)"),
     "three parameters": (declared("my.job", parameters="payload, ctx, more"), r"must take \(payload\)"),
 }
@@ -199,6 +211,33 @@ def test_a_failed_load_leaves_the_cause(module):
     with pytest.raises(ConfigurationError) as raised:
         ProcessorRegistry.load([module("    raise RuntimeError('no licence')")])
     assert isinstance(raised.value.__cause__, RuntimeError)
+
+
+def test_an_isolated_processor_must_stand_where_it_can_be_imported_from():
+    @processor("my.job", isolation="process")
+    def run(payload: dict) -> None: ...
+
+    with pytest.raises(ConfigurationError, match=r"<locals>\.run: .*isolation.*top of a module"):
+        ProcessorRegistry([run])
+
+
+def test_a_program_is_no_module_to_import_from(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        textwrap.dedent(HEAD + ISOLATED)
+        + "from perdure.processors.registry import ProcessorRegistry\nProcessorRegistry([run])"
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=False)
+    assert "ConfigurationError" in done.stderr
+    assert "the program that is run" in done.stderr
+
+
+def test_an_isolated_processor_is_found_by_its_module(module):
+    name = module(HEAD + ISOLATED)
+    registry = ProcessorRegistry.load([name])
+    found = registry.get("my.job")
+    assert (found.isolation, found.memory_mb, found.runs_in_thread) == ("process", None, False)
+    assert processor_in(name, "my.job") is found
 
 
 def test_only_the_context_is_optional():

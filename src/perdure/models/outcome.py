@@ -17,7 +17,7 @@ class ErrorReason(StrEnum):
     TIMED_OUT = "timed_out"
     """It took longer than ``timeout_seconds``."""
     WORKER_LOST = "worker_lost"
-    """The worker died, or could not renew its lease."""
+    """The worker died or could not renew its lease, or the attempt's own process died (``isolation="process"``)."""
     EXPIRED = "expired"
     """It was too late to run."""
 
