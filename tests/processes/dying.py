@@ -156,6 +156,6 @@ def _run(failpoint: str | None, directory: Path, told: Connection, settings: dic
     if serves:
         main = app.serve(made, run_worker=False, with_inbox=False, ready=lambda url, _asks_for_keys: told.send(url))
     else:
-        main = bootstrap.work(made, lambda: told.send(None))
+        main = bootstrap.work(made, ready=lambda: told.send(None))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main)
