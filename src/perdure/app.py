@@ -96,9 +96,11 @@ async def serve(
             with suppress(Unavailable):  # this server may do without files; uploads and downloads say what is wrong
                 await platform.file_commands.establish()
             async with _finished_jobs(platform) as finished_jobs:
-                app = create_app(platform, finished_jobs, with_inbox=local_inbox is not None)
+                server = _Server(create_app(platform, finished_jobs, with_inbox=local_inbox is not None))
                 async with platform.runtime(run_worker=run_worker).running():
-                    await _serve_until_stopped(app, sockets, lambda: ready(url, asks_for_keys))
+                    with stop_signals(server.stop):
+                        ready(url, asks_for_keys)
+                        await server.serve(sockets=sockets)
 
 
 async def work_watched(
@@ -110,9 +112,11 @@ async def work_watched(
         url = f"{_url(settings.host, listening)}/metrics"
         async with opened_platform(settings) as platform:
             await _prepare_keys(platform)
-            app = create_monitor(platform)
-            async with platform.runtime(run_worker=True, lease_page=lease_page).running():
-                await _serve_until_stopped(app, [listening], lambda: ready(url))
+            server = _Server(create_monitor(platform))
+            with stop_signals(server.stop):  # before it claims: a job that is given back costs no attempt
+                async with platform.runtime(run_worker=True, lease_page=lease_page).running():
+                    ready(url)
+                    await server.serve(sockets=[listening])
 
 
 async def _prepare_keys(platform: Platform) -> bool:
@@ -146,23 +150,23 @@ async def _finished_jobs(platform: Platform) -> AsyncIterator[FinishedJobs]:
 class _Server(uvicorn.Server):
     """uvicorn without its signal handling: it would end the process before the loops have drained."""
 
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
+            )
+        )
+
+    def stop(self) -> None:
+        self.should_exit = True
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-async def _serve_until_stopped(app: FastAPI, sockets: list[socket.socket], ready: Callable[[], None]) -> None:
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS
-    )
-    server = _Server(config)
-
-    def stop() -> None:
-        server.should_exit = True
-
-    with stop_signals(stop):
-        ready()
-        await server.serve(sockets=sockets)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from perdure.settings import Settings
 from perdure.signals import Signals
 from perdure.telemetry import logs
 from perdure.workers.lease_holder import LeaseHolder
+from perdure.workers.loop_group import LoopGroup
 from perdure.workers.renewer import Renewer
 
 
@@ -46,12 +47,13 @@ async def renewed_leases(
     logs.configure(settings.log_format, settings.log_level)
     signals = Signals()
     logs.subscribe(signals)
-    async with connected(settings, pool_size=1) as database:
+    async with connected(settings, pool_size=1) as database, LoopGroup(signals) as group:
         renewer = Renewer(database, signals, holders, lease_seconds=settings.lease_seconds, woken=changed)
-        renewing = asyncio.create_task(renewer.run())
+        renewing = group.create_task(renewer.run())
         try:
             yield
         finally:
             renewing.cancel()
+            await asyncio.wait([renewing])
             with suppress(Unavailable):
                 await renewer.tick()  # gives up what the last of them have left

@@ -14,6 +14,9 @@ PROCESSORS = """
 import asyncio, ctypes, time
 from pathlib import Path
 from perdure import JobContext, processor
+from perdure.workers import attempts, runtime
+
+runtime.OVERDUE_SECONDS = attempts.STOP_SECONDS = 0.2
 
 @processor("test.hold")
 async def hold(payload: dict) -> None:
@@ -137,3 +140,13 @@ def test_a_worker_whose_slots_are_stuck_is_replaced_at_once(installation, client
     assert client.wait(client.submit("test.wait", {})["job_id"], 30)["status"] == "SUCCEEDED"
     assert worker.children != before
     assert {"worker.worn_out", "worker.process_ended"} <= messages(worker.log)
+
+
+def test_a_worker_that_is_blocked_past_a_deadline_is_killed_and_the_job_has_timed_out(installation, client, go):
+    worker = work(installation)
+    [blocked] = worker.children
+    job = client.submit("test.block", {}, timeout_seconds=0.3, max_retries=0)
+    ended = client.wait(job["job_id"], 20)
+    assert (ended["status"], ended["error"]["reason"]) == ("FAILED", "timed_out")
+    assert not blocked.is_running()
+    assert "worker.overdue" in messages(worker.log)

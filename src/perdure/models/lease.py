@@ -16,7 +16,7 @@ RENEWALS_PER_LEASE = 3
 KEPT_FREE = 0.1
 """The share of a lease, at its end, in which its holder works no more: it has stopped before others may begin."""
 OVERDUE_SECONDS = 10.0
-"""How long after an attempt's deadline its worker may take to conclude it before its lease is renewed no more."""
+"""How long after a deadline a worker that has not acted on it counts as blocked for good: it is killed."""
 
 
 @dataclass(frozen=True, slots=True)

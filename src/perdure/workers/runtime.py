@@ -15,6 +15,7 @@ from perdure.core.retention import Retention
 from perdure.db.session import Database
 from perdure.db.wakeup import Wakeup
 from perdure.errors import Unavailable
+from perdure.models.lease import OVERDUE_SECONDS
 from perdure.processors.registry import ProcessorRegistry
 from perdure.signals import Signals, WorkerStarted, WorkerStopped
 from perdure.workers.completer import Completer
@@ -37,8 +38,6 @@ from perdure.workers.worker import Worker
 
 CLOCK_INTERVAL_SECONDS = 10.0
 NOTIFIER_GRACE_SECONDS = 5.0
-OVERDUE_GRACE_SECONDS = 10.0
-"""How long after a deadline a process that has not acted on it counts as blocked for good."""
 
 
 class ClockReader(Loop):
@@ -195,4 +194,5 @@ class Runtime:
 
 
 def _note_deadline(page: LeasePage, earliest: float | None) -> None:
-    page.overdue_at = math.inf if earliest is None else earliest + OVERDUE_GRACE_SECONDS
+    """Writes down by when this process must have acted on its next deadline: it cannot say so once it is blocked."""
+    page.overdue_at = math.inf if earliest is None else earliest + OVERDUE_SECONDS

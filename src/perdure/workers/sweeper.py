@@ -13,11 +13,12 @@ from perdure.core.recording import Recorder
 from perdure.db.session import Database
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.models.job import Job
-from perdure.models.outcome import ErrorReason, Failed, JobError
+from perdure.models.outcome import ErrorReason, Failed, JobError, Outcome
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.worker_repository import WorkerRepository
 from perdure.signals import JobsRescued, Signals
 from perdure.workers.loop import Loop
+from perdure.workers.outcomes import timed_out
 
 BATCH = 200
 SWEEPS_PER_LEASE = 15
@@ -51,11 +52,7 @@ class Sweeper(Loop):
         return 0.0 if len(abandoned) == BATCH else self._pause_seconds
 
 
-def _ended(job: Job, now: datetime) -> Failed:
+def _ended(job: Job, now: datetime) -> Outcome:
     """How the attempt of a worker that is gone ended."""
     is_late = job.started_at is not None and now - job.started_at > timedelta(seconds=job.timeout_seconds)
-    if not is_late:
-        return _LOST
-    return Failed(
-        JobError(ErrorReason.TIMED_OUT, "TimedOut", f"the attempt took longer than {job.timeout_seconds:g} s")
-    )
+    return timed_out(job) if is_late else _LOST

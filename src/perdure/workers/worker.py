@@ -197,6 +197,8 @@ class Worker(Loop):
             self._unanswered_at = None
 
     def _start(self, worker_id: UUID, queue: str, taken: Sequence[Job]) -> None:
+        if self.lease is None or self.lease.worker_id != worker_id:
+            return  # lost meanwhile: what it took is others' to rescue
         if taken:
             job_ids, job_types = zip(*((job.job_id, job.job_type) for job in taken), strict=True)
             self._signals.emit(JobsClaimed(worker_id, queue, job_ids, job_types))
