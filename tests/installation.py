@@ -50,7 +50,7 @@ class Process:
     @property
     def children(self) -> list[psutil.Process]:
         """The worker processes of a parent."""
-        return [one for one in psutil.Process(self.pid).children() if "worker" in one.cmdline()]
+        return psutil.Process(self.pid).children()
 
     def kill(self) -> None:
         """kill -9 of all of it, as when the machine goes; its end is awaited."""
