@@ -1,15 +1,23 @@
 """The migrations make what the models say, once, whoever runs them and however often."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
+from tests.databases import create_database
+from tests.later_versions import CONTRACT, EXPAND, INDEX, being, write
 
-from perdure.db import migrate
+from perdure.db import migrate, revisions
+from perdure.db.backup import dump
 from perdure.db.base import SCHEMA, Base
-from perdure.errors import SchemaOutdated, SchemaTooNew
+from perdure.db.restore import restore
+from perdure.db.session import Database
+from perdure.db.url import DatabaseUrl
+from perdure.errors import Conflict, SchemaOutdated, SchemaTooNew, Unavailable
 
 
 def _ours(_object, name, kind, _reflected, _compared):
@@ -55,10 +63,6 @@ async def test_many_may_upgrade_at_once(database):
     await migrate.check(database)
 
 
-def test_the_codes_version_counts_its_migrations():
-    assert len(migrate.revisions()) == migrate.CODE_VERSION
-
-
 async def test_code_that_is_too_old_for_the_schema_is_refused(database):
     async with database.transaction() as connection:
         await connection.execute(text("UPDATE perdure.schema_version SET minimum_code_version = 1000"))
@@ -81,3 +85,96 @@ async def test_code_may_run_on_a_newer_schema(database):
             await connection.execute(
                 text("UPDATE perdure.alembic_version SET version_num = :head"), {"head": migrate.revisions()[-1]}
             )
+
+
+def test_the_version_of_the_code_is_its_newest_migration():
+    assert [int(revision) for revision in migrate.revisions()] == list(range(1, revisions.code_version() + 1))
+
+
+@pytest.fixture
+async def old_database(embedded_url: str, worker_id: str) -> AsyncIterator[Database]:
+    """One of its own, with this code's schema, which is to be upgraded to a later one."""
+    database = Database(DatabaseUrl.parse(await create_database(embedded_url, f"upgrades_{worker_id}")))
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def others(old_database: Database) -> AsyncIterator[list[asyncpg.Connection]]:
+    """Two who use the database meanwhile."""
+    connections = [await asyncpg.connect(old_database.url.asyncpg) for _ in range(2)]
+    yield connections
+    for connection in connections:
+        await connection.close()
+
+
+READ = "SELECT count(*) FROM perdure.jobs"
+WRITE = "UPDATE perdure.jobs SET queue = queue"
+IS_WHOLE = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'perdure.jobs_later'::regclass"
+WAITING_FOR_WRITERS = """
+    SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ~ '^(CREATE|DROP) INDEX CONCURRENTLY'
+"""
+
+
+async def test_an_index_is_made_beside_writers_and_anew_after_a_failure(old_database, others, tmp_path):
+    writer, other = others
+    with being(write(tmp_path / "expand", EXPAND)):
+        await migrate.upgrade(old_database)
+        with being(write(tmp_path / "index", INDEX)):
+            async with writer.transaction():
+                await writer.execute(WRITE)  # whoever makes an index waits for the end of this
+                upgrade = asyncio.create_task(migrate.upgrade(old_database))
+                await other.fetchval("SELECT pg_terminate_backend($1)", await found(other, WAITING_FOR_WRITERS))
+                with pytest.raises(Unavailable):
+                    await upgrade
+                assert await other.fetchval(IS_WHOLE) is False
+                upgrades = asyncio.gather(migrate.upgrade(old_database), migrate.upgrade(old_database))
+                await found(other, WAITING_FOR_WRITERS)
+                await other.execute(f"SET lock_timeout = 200; {WRITE}")
+            assert sorted(await upgrades) == [[], migrate.revisions()[-1:]]
+    assert await other.fetchval(IS_WHOLE) is True
+
+
+async def found(connection: asyncpg.Connection, query: str):
+    """What the query finds, once it does."""
+    while (value := await connection.fetchval(query)) is None:
+        pass
+    return value
+
+
+async def test_a_migration_gives_up_before_it_holds_others_up(old_database, others, tmp_path, monkeypatch):
+    reader, other = others
+    monkeypatch.setattr(migrate, "LOCK_TIMEOUT_SECONDS", 0.1)
+    with being(write(tmp_path / "later", "def upgrade():\n    op.execute('SELECT 1')\n", EXPAND)):
+        async with reader.transaction():
+            await reader.execute(READ)  # as a dump does, for as long as it takes
+            with pytest.raises(Unavailable):
+                await migrate.upgrade(old_database)
+            await other.execute(f"SET lock_timeout = 200; {WRITE}")
+        assert await migrate.upgrade(old_database) == migrate.revisions()[-1:], "what was applied before stays"
+
+
+async def test_nothing_is_taken_from_code_that_runs_and_older_code_starts_no_more(old_database, others, tmp_path):
+    await old_database.read_clock()  # it is connected from now on
+    with being(write(tmp_path / "later", EXPAND, INDEX, CONTRACT)):
+        later_database = Database(old_database.url)
+        with pytest.raises(Conflict, match="run `perdure db upgrade` again"):
+            await migrate.upgrade(later_database)
+        assert await others[0].fetchval(f"{READ} WHERE later = 'unknown'") == 0, "it is there"
+        await old_database.close()
+        assert await migrate.upgrade(later_database) == migrate.revisions()[-1:]
+        await migrate.check(later_database)
+        await later_database.close()
+    with pytest.raises(SchemaTooNew, match="Install the newer version"):
+        await migrate.check(old_database)
+
+
+async def test_a_restore_brings_an_older_dump_to_a_later_version_in_its_transaction(old_database, tmp_path):
+    await dump(old_database, tmp_path / "old", replace=False)
+    await old_database.close()
+    with being(write(tmp_path / "later", EXPAND, INDEX)):
+        later_database = Database(old_database.url)
+        restored = await restore(later_database, tmp_path / "old", replace=False)
+        await later_database.close()
+        assert restored.applied == migrate.revisions()[-2:]

@@ -1,30 +1,21 @@
-"""Processes of the platform that kill themselves (kill -9) at a named point.
+"""Where a process of the platform can be made to kill itself (kill -9).
 
 The platform knows of none of these points: each is a call of its code, and the process dies as that is about to be
-made or has just returned. They are forked from a process that has loaded everything, for a start costs a second.
+made or has just returned.
 """
 
-import asyncio
 import functools
 import inspect
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable
-from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
-import uvloop
-
-from perdure import app, bootstrap
 from perdure.core.notifications.providers.mailtrap import MailtrapEmailProvider
 from perdure.core.recording import Recorder
 from perdure.db.wakeup import Topic, Wakeup
-from perdure.processors.registry import BUILTIN
 from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.repositories.job_repository import JobRepository
-from perdure.settings import Settings
 from perdure.signals import JobsClaimed, JobsSubmitted, NotificationSettled, Signal, Signals
 from perdure.workers.completer import Completer
 
@@ -115,47 +106,6 @@ def effect(payload: dict, ctx: JobContext) -> int:
 """
 
 
-class DyingProcess:
-    """A worker, or a server (``url``), with its failpoint; None: one that lives."""
-
-    def __init__(self, failpoint: str | None, directory: Path, *, serves: bool, **settings: Any) -> None:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__, *BUILTIN])
-        here, there = context.Pipe()
-        self._process = context.Process(
-            target=_run, args=(failpoint, directory, there, settings), kwargs={"serves": serves}, daemon=True
-        )
-        self._process.start()
-        there.close()
-        self._said = here
-
-    @functools.cached_property
-    def url(self) -> str | None:
-        """Where it serves, once it does; None for a worker, once it claims."""
-        said: str | None = self._said.recv()
-        return said
-
-    def end(self) -> int | None:
-        """How it ended, by itself and soon: minus the signal's number."""
-        self._process.join(15)
-        return self._process.exitcode
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.join()
-        self._said.close()
-
-
-def _run(failpoint: str | None, directory: Path, told: Connection, settings: dict[str, Any], *, serves: bool) -> None:
-    """What the forked process does."""
-    os.chdir(directory)
-    log = os.open("processes.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(log, 2)
-    FAILPOINTS.get(failpoint, lambda: None)()
-    made = Settings.read(environment={}, **settings)
-    if serves:
-        main = app.serve(made, run_worker=False, with_inbox=False, ready=lambda url, _asks_for_keys: told.send(url))
-    else:
-        main = bootstrap.work(made, ready=lambda: told.send(None))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main)
+def die_at(failpoint: str) -> None:
+    """From now on this process dies there."""
+    FAILPOINTS[failpoint]()

@@ -5,6 +5,7 @@ finishes what is left. Each row of the tables is a test.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from signal import SIGKILL
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import asyncpg
 import pytest
 from tests.databases import create_database, run_aside
-from tests.processes.dying import PROCESSORS, DyingProcess
+from tests.processes.dying import FAILPOINTS, PROCESSORS, die_at
+from tests.processes.forked import ForkedProcess, Forks
 from tests.processes.test_crashes import TOLD, until
 from tests.stand_in.mailtrap_server import MailtrapStandIn
 
@@ -75,6 +77,11 @@ NOTIFIER = [
     DeliveryRow("mail accepted, not committed", "SENDING", 2, 1),
     DeliveryRow("mail accepted, not announced", "SENT", 3, 2),
 ]
+_OPEN_TRANSACTIONS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+      AND xact_start IS NOT NULL
+"""
 DIES_BY_ITSELF = {"processor entered", *(row.failpoint for row in SWEEPER)}
 """Failpoints whose jobs' first attempt is killed in the processor."""
 
@@ -82,11 +89,11 @@ DIES_BY_ITSELF = {"processor entered", *(row.failpoint for row in SWEEPER)}
 class Gauntlet:
     """Takes a job to each failpoint, and keeps what it saw."""
 
-    def __init__(self, database_url: str, directory: Path, mailtrap: MailtrapStandIn) -> None:
+    def __init__(self, database_url: str, directory: Path, forks: Forks, mailtrap: MailtrapStandIn) -> None:
         self._database_url = database_url
         self._directory = directory
+        self._forks = forks
         self._mailtrap = mailtrap
-        self._processes: list[DyingProcess] = []
         self._jobs: dict[str, str] = {}
         self.ends: dict[str, int | None] = {}
         """How the process of each failpoint ended."""
@@ -97,7 +104,6 @@ class Gauntlet:
         server = self._process(None, serves=True)
         with Client(server.url) as self._client:
             self._die_at_work()
-            run_aside(self._let_leases_end())
             for row in SWEEPER:
                 self._die(row, serves=True, run_sweeper=True)
             for row in PROMOTER:
@@ -111,10 +117,6 @@ class Gauntlet:
             self._process(None, run_notifier=True, run_promoter=True, run_sweeper=True)
             self.in_the_end = {failpoint: self._finished(failpoint) for failpoint in self._jobs}
             self.mails = [one.mail["custom_variables"]["delivery_id"] for one in self._mailtrap.received]
-
-    def close(self) -> None:
-        for process in self._processes:
-            process.close()
 
     def effects(self, failpoint: str) -> int:
         file = self._effects(failpoint)
@@ -133,13 +135,13 @@ class Gauntlet:
             self._submit(row.failpoint, delay_seconds=0.2)
         for row in (*WORKER, *SWEEPER, *SERVER[2:]):
             self._submit(row.failpoint)
+        for failpoint in to_restart:
+            self._client.wait(self._jobs[failpoint], 20)
+        living.close()
         for row in WORKER:
             self._note_death(row, workers[row.failpoint])
         for row in SWEEPER:
             assert workers[row.failpoint].end() == -SIGKILL
-        for failpoint in to_restart:
-            self._client.wait(self._jobs[failpoint], 20)
-        living.close()
 
     def _die(self, row: JobRow, **settings: Any) -> None:
         self._note_death(row, self._process(row.failpoint, **settings))
@@ -147,7 +149,7 @@ class Gauntlet:
     def _die_telling(self, row: DeliveryRow) -> None:
         self.ends[row.failpoint] = self._process(row.failpoint, serves=True, run_notifier=True).end()
         self.after_death[row.failpoint] = self._deliveries("concluded, not announced"), len(self._mailtrap.received)
-        run_aside(self._let_leases_end())
+        run_aside(self._bury())
 
     def _die_answering(self, row: JobRow, call: calls.Call[Any]) -> None:
         server = self._process(row.failpoint, serves=True)
@@ -157,32 +159,17 @@ class Gauntlet:
             self._jobs[row.failpoint] = found["job_id"]
         self._note_death(row, server)
 
-    def _note_death(self, row: JobRow, process: DyingProcess) -> None:
+    def _note_death(self, row: JobRow, process: ForkedProcess) -> None:
         self.ends[row.failpoint] = process.end()
         job_id = self._jobs.get(row.failpoint)
         self.after_death[row.failpoint] = None if job_id is None else self._client.get(job_id)["status"]
+        run_aside(self._bury())
 
-    def _process(self, failpoint: str | None, *, serves: bool = False, **settings: Any) -> DyingProcess:
+    def _process(self, failpoint: str | None, *, serves: bool = False, **settings: Any) -> ForkedProcess:
         """A process that does, of all that goes on beside jobs and requests, only what the settings name."""
+        prepare = partial(die_at, failpoint) if failpoint in FAILPOINTS else None
         loops = {f"run_{loop}": False for loop in ("notifier", "promoter", "sweeper", "pruner")}
-        process = DyingProcess(
-            failpoint,
-            self._directory,
-            serves=serves,
-            **{
-                "database_url": self._database_url,
-                "data_dir": self._directory / "data",
-                "processors": ["effects"],
-                "port": 0,
-                "mailtrap_api_key": "key",
-                "mailtrap_inbox_id": "7",
-                "mailtrap_api_host": self._mailtrap.url,
-            }
-            | loops
-            | settings,
-        )
-        self._processes.append(process)
-        return process
+        return self._forks.start(prepare, serves=serves, **loops | settings)
 
     def _job(self, failpoint: str) -> dict[str, Any]:
         return {
@@ -204,9 +191,11 @@ class Gauntlet:
         listed = self._client.call(calls.job_deliveries(self._jobs[failpoint]))["items"]
         return [self._client.call(calls.get_delivery(one["delivery_id"])) for one in listed]
 
-    async def _let_leases_end(self) -> None:
-        """Of those who are gone: what would take its time, a minute for a delivery."""
+    async def _bury(self) -> None:
+        """Lets the leases of those who died end, which takes its time, and their transactions, which is at once."""
         connection = await asyncpg.connect(self._database_url)
+        while await connection.fetchval(_OPEN_TRANSACTIONS):
+            pass
         await connection.execute("UPDATE perdure.workers SET lease_until = now()")
         await connection.execute("UPDATE perdure.deliveries SET next_attempt_at = now() WHERE status = 'SENDING'")
         await connection.close()
@@ -229,11 +218,10 @@ def gauntlet(embedded_url: str, worker_id: str, tmp_path_factory: pytest.TempPat
     (directory / "effects.py").write_text(PROCESSORS)
     url = run_aside(create_database(embedded_url, f"failpoints_{worker_id}"))
     with MailtrapStandIn() as mailtrap:
-        made = Gauntlet(url, directory, mailtrap)
-        try:
+        provider = {"mailtrap_api_key": "key", "mailtrap_inbox_id": "7", "mailtrap_api_host": mailtrap.url}
+        with Forks(directory, database_url=url, processors=["effects"], **provider) as forks:
+            made = Gauntlet(url, directory, forks, mailtrap)
             made.run()
-        finally:
-            made.close()
     return made
 
 

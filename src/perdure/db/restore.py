@@ -38,10 +38,10 @@ _MISSED = {
     "api_keys": text("SELECT EXISTS (SELECT FROM perdure.api_keys)"),
 }
 
-# The other processes of this platform: all of ours give this name.
+# The other processes of this platform: all of ours give such a name.
 _OTHERS = text("""
     SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'perdure' AND pid <> pg_backend_pid()
+    WHERE datname = current_database() AND application_name LIKE 'perdure/%' AND pid <> pg_backend_pid()
 """)
 
 

@@ -14,11 +14,12 @@ from typing import Any
 import asyncpg
 import orjson
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from perdure.clock import DatabaseClock
+from perdure.db.revisions import code_version
 from perdure.db.url import DatabaseUrl
 from perdure.errors import Unavailable
 
@@ -59,7 +60,7 @@ class Database:
                 self.url.asyncpg,
                 timeout=CONNECT_TIMEOUT_SECONDS,
                 server_settings={
-                    "application_name": "perdure",
+                    "application_name": f"perdure/{code_version()}",
                     "statement_timeout": str(STATEMENT_TIMEOUT_MS),
                     "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
                     "timezone": "UTC",
@@ -88,6 +89,19 @@ class Database:
         async with _unavailable_when_lost(), self.engine.connect() as connection:
             yield connection
 
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncConnection]:
+        """A connection whose statements are committed one by one; closed for good when the block ends.
+
+        For what outlives a transaction: migrations, which hold a lock and begin and end transactions of their own.
+        """
+        async with _unavailable_when_lost(), self.engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                yield connection
+            finally:
+                await connection.invalidate()
+
     async def read_clock(self) -> None:
         """Measures how the database's clock stands; half the round trip is taken as the reading's age."""
         async with self.snapshot() as connection:
@@ -107,7 +121,7 @@ class Database:
 async def _unavailable_when_lost() -> AsyncIterator[None]:
     try:
         yield
-    except (OSError, PoolTimeout) as error:
+    except _LOST as error:
         raise Unavailable("The database cannot be reached just now; try again.") from error
     except DBAPIError as error:
         if not _will_pass(error):
@@ -115,6 +129,9 @@ async def _unavailable_when_lost() -> AsyncIterator[None]:
         raise Unavailable("The database could not do it just now; try again.") from error
 
 
+_LOST = (OSError, PoolTimeout, PendingRollbackError, asyncpg.InternalClientError)
+"""What it comes to, besides errors of the server, when a connection breaks: the last two as it is used once more, or
+while it was between two messages (the driver loses count)."""
 _PASSING = ("08", "40", "53", "55P03", "57P", "57014")
 """SQLSTATEs of what passes: connection lost, conflict or deadlock, out of resources, a lock or a statement that took
 too long, server shut down (PostgreSQL, appendix A)."""

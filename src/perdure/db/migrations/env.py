@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the scripts on the connection it is handed, in the one transaction its caller opened."""
+"""Alembic's entry: runs each script in a transaction of its own, or all in the one that its caller has begun."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from alembic import context
 from perdure.db.base import SCHEMA
 from perdure.db.models import JobRow
 
+connection = context.config.attributes["connection"]
 context.configure(
-    connection=context.config.attributes["connection"],
+    connection=connection,
     target_metadata=JobRow.metadata,
     version_table_schema=SCHEMA,
     include_schemas=True,
     transactional_ddl=True,
+    transaction_per_migration=True,
+    on_version_apply=context.config.attributes["applied"],
+    is_restore=connection.in_transaction(),
 )
-context.run_migrations()
+with context.begin_transaction():
+    context.run_migrations()
