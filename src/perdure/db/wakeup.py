@@ -23,7 +23,7 @@ RECONNECT_SECONDS = 1.0
 LAST_RING_SECONDS = 1.0
 """How long the end of a process may wait for its last ring."""
 
-_LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+_LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 
 
 class Topic(StrEnum):

@@ -9,9 +9,10 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from perdure import errors
 from perdure.schemas.problem import Problem
@@ -33,6 +34,8 @@ STATUS: Mapping[type[errors.PerdureError], int] = {
 """The status of an error and of every error below it that names none of its own."""
 
 _HEADERS: Mapping[int, Mapping[str, str]] = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}
+CLIENT_GONE = 499
+"""The status that other servers note for it; HTTP itself has none."""
 _HTTP_CODES = {404: "no_such_route", 405: "method_not_allowed"}
 
 
@@ -45,6 +48,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.PerdureError, _expected)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _parameters_refused)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _http)  # type: ignore[arg-type]
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -97,6 +101,11 @@ async def _parameters_refused(request: Request, error: RequestValidationError) -
 async def _http(_request: Request, error: HTTPException) -> JSONResponse:
     code = _HTTP_CODES.get(error.status_code, "http_error")
     return _answer(error.status_code, code, str(error.detail), error.headers)
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    """The client hung up before it had sent everything: no mistake of ours, and nobody is there to read this."""
+    return Response(status_code=CLIENT_GONE)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
