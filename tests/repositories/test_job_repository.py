@@ -17,6 +17,8 @@ from perdure.models.place import START
 from perdure.models.retry import RetryPolicy
 from perdure.repositories.job_queries import JobFilter, JobQueries
 from perdure.repositories.job_repository import JobRepository
+from perdure.repositories.mappers import JOB_COLUMNS
+from perdure.repositories.statements import column_list
 from perdure.repositories.worker_repository import WorkerRepository
 
 TYPES = ["t"]
@@ -190,6 +192,27 @@ async def test_due_jobs_become_ready_and_the_next_is_announced(any_database):
     assert 3_590 < seconds <= 3_600
     assert (await stored(any_database, due)).status is JobStatus.QUEUED
     assert (await stored(any_database, later)).status is JobStatus.SCHEDULED
+
+
+async def test_two_promoters_share_out_what_is_due_at_once(any_database):
+    due = a_job(any_database, run_at=any_database.clock.now() + timedelta(milliseconds=1))
+    await add(any_database, due)
+    others = column_list([column for column in JOB_COLUMNS if column.name != "job_id"])
+    async with any_database.transaction() as connection:
+        copies = f"SELECT gen_random_uuid(), {others} FROM perdure.jobs, generate_series(2, {(count := 10_000)})"
+        await connection.execute(text(f"INSERT INTO perdure.jobs (job_id, {others}) {copies}"))
+
+    async def promote() -> list[int]:
+        batches = []
+        while not batches or batches[-1]:
+            async with any_database.transaction() as connection:
+                batches.append(await JobRepository(connection).promote_due(1_000))
+        return batches
+
+    one, other = await asyncio.gather(promote(), promote())
+    assert max(one + other) == 1_000
+    assert sum(one + other) == count, "each was moved once"
+    assert min(one[0], other[0]) > 0, "side by side"
 
 
 async def test_jobs_of_dead_workers_are_found_and_others_are_not(any_database):

@@ -45,7 +45,7 @@ class Loop(ABC):
     async def _sleep(self, seconds: float) -> None:
         if self._stopping:
             return
-        jittered = seconds * random.uniform(0.9, 1.1)  # noqa: S311 (so that processes do not poll in step)
+        jittered = seconds * random.uniform(0.9, 1.0)  # noqa: S311 (never in step, nor late for what is due)
         try:
             async with asyncio.timeout(jittered):
                 await self.woken.wait()
