@@ -12,3 +12,8 @@ VERSIONS = [MIGRATIONS / "versions"]
 def code_version() -> int:
     """The number of this code's newest migration; compared with the schema's ``minimum_code_version``."""
     return max(int(file.name[:4]) for folder in VERSIONS for file in folder.glob("[0-9]*.py"))
+
+
+def application_name() -> str:
+    """What each connection of ours is called: by it others know that we are there, and of which version."""
+    return f"perdure/{code_version()}"

@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from perdure.clock import DatabaseClock
-from perdure.db.revisions import code_version
+from perdure.db.revisions import application_name
 from perdure.db.url import DatabaseUrl
 from perdure.errors import Unavailable
 
@@ -60,7 +60,7 @@ class Database:
                 self.url.asyncpg,
                 timeout=CONNECT_TIMEOUT_SECONDS,
                 server_settings={
-                    "application_name": f"perdure/{code_version()}",
+                    "application_name": application_name(),
                     "statement_timeout": str(STATEMENT_TIMEOUT_MS),
                     "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
                     "timezone": "UTC",

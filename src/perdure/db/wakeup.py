@@ -14,6 +14,7 @@ from typing import Any
 
 import asyncpg
 
+from perdure.db.revisions import application_name
 from perdure.db.session import CONNECT_TIMEOUT_SECONDS
 from perdure.db.url import DatabaseUrl
 
@@ -80,7 +81,12 @@ class Wakeup:
                 await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _run_connected(self) -> None:
-        connection = await asyncpg.connect(self._url.asyncpg, timeout=CONNECT_TIMEOUT_SECONDS, command_timeout=10)
+        connection = await asyncpg.connect(
+            self._url.asyncpg,
+            timeout=CONNECT_TIMEOUT_SECONDS,
+            command_timeout=10,
+            server_settings={"application_name": application_name()},
+        )
         try:
             connection.add_termination_listener(lambda _connection: self._something_to_ring.set())
             await connection.add_listener(CHANNEL, self._heard)

@@ -167,7 +167,7 @@ async def test_a_schema_too_new_is_a_failure(installation, any_database):
 async def test_connections_are_counted_against_what_the_processes_may_take(installation):
     finding = await found(replace(installation, pool_size=100), "connections")
     assert finding.level is Level.WARN
-    assert "2 processes may take 202" in finding.found
+    assert "a server and 1 worker(s) may take 203" in finding.found
 
 
 async def test_a_clock_that_is_off_is_told(installation, any_database):

@@ -96,14 +96,14 @@ async def clock(_installation: Installation, database: Database) -> Finding:
 
 
 async def connections(installation: Installation, database: Database) -> Finding:
-    """The server has connections enough for the known workers and one more process, a pool each."""
+    """The server has connections enough for the known workers, a parent each, and one more process."""
     async with database.snapshot() as connection:
         queries = DoctorQueries(connection)
         found = await queries.connections()
         alive = (await queries.workers())["alive"]
-    processes = max(alive, installation.worker_processes) + 1
-    needed = processes * (installation.pool_size + 1)  # and one that listens for wake-ups
-    said = f"{found['in_use']} of {found['available']} in use; {processes} processes may take {needed}"
+    workers = max(alive, installation.worker_processes)
+    needed = (workers + 1) * (installation.pool_size + 1) + workers  # a pool and one that listens; a parent has one
+    said = f"{found['in_use']} of {found['available']} in use; a server and {workers} worker(s) may take {needed}"
     if needed <= found["available"] and found["in_use"] <= BUSY_SHARE * found["available"]:
         return Finding(Level.OK, said)
     advice = "Raise max_connections of the server, lower PERDURE_DATABASE_POOL_SIZE, or run fewer processes."
