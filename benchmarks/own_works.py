@@ -95,35 +95,36 @@ def horizon_pinned(system: System, sizes: Sizes, _rates: Rates) -> Iterator[Figu
 
 
 def idle(system: System, sizes: Sizes, _rates: Rates) -> Iterator[Figure]:
-    """What two worker processes cost that have nothing to do."""
+    """What two workers cost that have nothing to do, each a parent and its process."""
     system.call("prepare")
     with system.working(2) as workers:
-        processes = [psutil.Process(worker.pid) for worker in workers]
+        processes = [one for worker in workers for one in _family(worker.pid)]
         time.sleep(2)  # start-up is no idleness
         cpu, statements, start = _cpu(processes), _statements(system.url), time.monotonic()
         time.sleep(sizes.idle_seconds)
         seconds = time.monotonic() - start
         yield Figure(
-            "idle: transactions a second and process",
+            "idle: transactions a second and worker",
             system.name,
-            (_statements(system.url) - statements - 1) / seconds / len(processes),
+            (_statements(system.url) - statements - 1) / seconds / len(workers),
             "count",
         )
-        yield Figure("idle: CPU a process", system.name, 100 * (_cpu(processes) - cpu) / seconds / len(processes), "%")
+        yield Figure("idle: CPU a worker", system.name, 100 * (_cpu(processes) - cpu) / seconds / len(workers), "%")
 
 
 def memory(system: System, sizes: Sizes, _rates: Rates) -> Iterator[Figure]:
-    """The resident size of a worker after few and after many jobs."""
+    """The resident size of a worker's process after few and after many jobs, and of its parent."""
     system.call("prepare")
     system.counters.reset()
     done = 0
     with system.working(1) as workers:
-        process = psutil.Process(workers[0].pid)
+        parent, process = _family(workers[0].pid)
         for count in sizes.remembered:
             _waiting(system, count - done)
             system.counters.watch(count, DRAIN_TIMEOUT_SECONDS * 5, lambda: system.trouble(workers))
             done = count
-            yield Figure(f"memory after {count:,} jobs", system.name, process.memory_info().rss / 2**20, "MiB")
+            yield Figure(f"memory after {count:,} jobs", system.name, _mebibytes(process), "MiB")
+        yield Figure("memory of the worker's parent", system.name, _mebibytes(parent), "MiB")
 
 
 def more_processes(system: System, sizes: Sizes, rates: Rates) -> Iterator[Figure]:
@@ -182,6 +183,16 @@ def _statements(url: str) -> int:
             await connection.close()
 
     return asyncio.run(ask())
+
+
+def _family(parent: int) -> list[psutil.Process]:
+    """The parent of a worker, and the process that runs its jobs."""
+    process = psutil.Process(parent)
+    return [process, *process.children()]
+
+
+def _mebibytes(process: psutil.Process) -> float:
+    return float(process.memory_info().rss / 2**20)
 
 
 def _cpu(processes: list[psutil.Process]) -> float:
