@@ -198,7 +198,8 @@ class Worker(Loop):
 
     def _start(self, worker_id: UUID, queue: str, taken: Sequence[Job]) -> None:
         if self.lease is None or self.lease.worker_id != worker_id:
-            return  # lost meanwhile: what it took is others' to rescue
+            self._unanswered_at = time.monotonic()  # lost meanwhile, so others' to rescue; else taken up again
+            return
         if taken:
             job_ids, job_types = zip(*((job.job_id, job.job_type) for job in taken), strict=True)
             self._signals.emit(JobsClaimed(worker_id, queue, job_ids, job_types))
