@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: help setup demo dev test bench check format reference docs requirements clean
+.PHONY: help setup demo dev test test-processes bench check format reference docs requirements clean
 
 help: ## Show what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make .venv with everything (the other targets call it when needed)
 
@@ -24,12 +24,15 @@ demo: $(STAMP) ## Run the main job on real input and print what happened
 dev: $(STAMP) ## Run everything in one process: database, API, worker, notifier, local inbox
 	@$(BIN)/perdure dev
 
-test: $(STAMP) ## Run the checks and the test suite
+test: $(STAMP) ## Run the checks and the tests
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest --numprocesses=2 --dist=loadgroup
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup --ignore=tests/processes
+
+test-processes: $(STAMP) ## Run the tests that start, stop and kill whole platforms
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup tests/processes
 
 bench: $(STAMP) ## Measure Perdure, its peers and the database's own limit side by side (QUICK=1, FULL=1)
 	$(BIN)/python -m benchmarks --mode $(if $(QUICK),quick,$(if $(FULL),full,default))

@@ -18,11 +18,10 @@ import hypothesis
 import pytest
 import structlog
 from sqlalchemy import text
-from tests.databases import create_database, run_aside
+from tests.databases import create_database, empty, run_aside
 from tests.installation import client, installation, server_url
 
 from perdure.bootstrap import Platform, opened_platform
-from perdure.db.base import Base
 from perdure.db.embedded import EmbeddedPostgres
 from perdure.db.session import Database
 from perdure.db.url import DatabaseUrl
@@ -83,20 +82,13 @@ def postgres_15_url(worker_id: str) -> Iterator[str]:
         shutil.rmtree(directory)
 
 
-async def _empty(database: Database) -> None:
-    tables = ", ".join(f"{table.schema}.{table.name}" for table in Base.metadata.sorted_tables)
-    tables = tables.replace("perdure.schema_version, ", "").replace(", perdure.schema_version", "")
-    async with database.transaction() as connection:
-        await connection.execute(text(f"TRUNCATE {tables}"))
-
-
 @pytest.fixture
 async def database(embedded_url: str) -> AsyncIterator[Database]:
     """The platform's database: migrated, empty, its clock read."""
     database = Database(DatabaseUrl.parse(embedded_url))
     await database.read_clock()
     yield database
-    await _empty(database)
+    await empty(database)
     await database.close()
 
 
@@ -107,7 +99,7 @@ async def any_database(request: pytest.FixtureRequest) -> AsyncIterator[Database
     database = Database(DatabaseUrl.parse(request.getfixturevalue(fixture)))
     await database.read_clock()
     yield database
-    await _empty(database)
+    await empty(database)
     await database.close()
 
 

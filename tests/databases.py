@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import asyncpg
+from sqlalchemy import text
 
 from perdure.db import migrate
+from perdure.db.base import Base
 from perdure.db.session import Database
 from perdure.db.url import DatabaseUrl
 
@@ -36,3 +38,19 @@ async def create_database(server_url: str, name: str) -> str:
     finally:
         await database.close()
     return url
+
+
+async def empty(database: Database) -> None:
+    """Takes away what a test left in it."""
+    tables = [str(table) for table in Base.metadata.sorted_tables if table.name != "schema_version"]
+    async with database.transaction() as connection:
+        await connection.execute(text(f"TRUNCATE {', '.join(tables)}"))
+
+
+async def empty_url(url: str) -> None:
+    """The same, for whoever has no connections of its own."""
+    database = Database(DatabaseUrl.parse(url))
+    try:
+        await empty(database)
+    finally:
+        await database.close()

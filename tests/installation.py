@@ -1,6 +1,5 @@
 """Real processes of the platform, started as a user would, on the test's database."""
 
-import asyncio
 import json
 import os
 import signal
@@ -8,13 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
 import psutil
 import pytest
+from tests.databases import empty_url, run_aside
 
 from perdure.client.client import Client
 
@@ -113,9 +112,11 @@ class Installation:
 
 @contextmanager
 def installed(database_url: str, directory: Path) -> Iterator[Installation]:
-    """An installation on the given database; what it started ends with the block. Its folder becomes the file store."""
-    with ThreadPoolExecutor(1) as thread:  # aside: a loop may run here already
-        thread.submit(asyncio.run, _forget_file_store(database_url)).result()
+    """An installation on the given database, which is empty after the block; what it started ends with it.
+
+    Its folder becomes the file store.
+    """
+    run_aside(_forget_file_store(database_url))
     environment = {
         "PERDURE_DATABASE_URL": database_url,
         "PERDURE_DATA_DIR": str(directory / "data"),
@@ -127,6 +128,7 @@ def installed(database_url: str, directory: Path) -> Iterator[Installation]:
         yield made
     finally:
         made.close()
+        run_aside(empty_url(database_url))
 
 
 async def _forget_file_store(database_url: str) -> None:

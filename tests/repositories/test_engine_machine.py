@@ -31,6 +31,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from hypothesis.strategies._internal.featureflags import FeatureFlags
+from tests.databases import empty_url
 from tests.faulty_database import Fault
 from tests.repositories.engine_bench import LEASE_SECONDS, QUEUE, TYPES, Engine, opened_engine
 from tests.repositories.engine_model import FINAL, RECIPIENT, WAITING, Expected, keep_promises
@@ -394,6 +395,7 @@ def test_nothing_that_can_happen_to_jobs_breaks_a_promise(embedded_url, monkeypa
         finally:
             completer.cancel()
             runner.run(opened.__aexit__(None, None, None))
+            runner.run(empty_url(embedded_url))
     for what, times in sorted(seen.items()):
         sys.stdout.write(f"{times:7,}  {what}\n")
     assert [what for what, times in seen.items() if not times] == [], "the walk came by too little to prove anything"
