@@ -28,10 +28,10 @@ SIZES = {
     "quick": Sizes(
         rounds=1,
         budget_seconds=180,
-        drain_seconds=2,
-        submit_seconds=0.5,
+        drain_seconds=1.5,
+        submit_seconds=0.4,
         pings=30,
-        requests=1_000,
+        requests=600,
         finished=200_000,
         scheduled=20_000,
         held_open=30_000,
