@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perdure.cli.output import moment, print_facts, print_json, print_line, print_table, shown
-from perdure.cli.server import AsJson, Url, connect
+from perdure.cli.output import moment, print_facts, print_line, print_table, shown
+from perdure.cli.server import AsJson, Url, show
+
+if TYPE_CHECKING:
+    from perdure.client.answers import Delivery, DeliveryDetail, Page
 
 app = typer.Typer(help="The audit of notifications.", no_args_is_help=True)
 
@@ -31,11 +34,26 @@ def list_(
     call = (
         calls.list_deliveries(status=states, limit=limit, cursor=cursor) if job is None else calls.job_deliveries(job)
     )
-    with connect(url) as client:
-        page = client.call(call)
-    if as_json:
-        print_json(page)
-        return
+    show(call, url, as_json=as_json, as_text=_print_page)
+
+
+@app.command()
+def get(*, delivery_id: DeliveryId, url: Url = None, as_json: AsJson = False) -> None:
+    """Shows a delivery with every try."""
+    from perdure.client import calls
+
+    show(calls.get_delivery(delivery_id), url, as_json=as_json, as_text=_print_delivery)
+
+
+@app.command()
+def resend(*, delivery_id: DeliveryId, url: Url = None, as_json: AsJson = False) -> None:
+    """Sends a finished delivery again, as a further one; prints the new one's id."""
+    from perdure.client import calls
+
+    show(calls.resend_delivery(delivery_id), url, as_json=as_json, as_text=_print_resent)
+
+
+def _print_page(page: Page[Delivery]) -> None:
     if not page["items"]:
         print_line("No deliveries: no finished job declares `notifications`.")
         return
@@ -61,16 +79,7 @@ def list_(
         print_line(f"More: --cursor {page['next_cursor']}")
 
 
-@app.command()
-def get(*, delivery_id: DeliveryId, url: Url = None, as_json: AsJson = False) -> None:
-    """Shows a delivery with every try."""
-    from perdure.client import calls
-
-    with connect(url) as client:
-        delivery = client.call(calls.get_delivery(delivery_id))
-    if as_json:
-        print_json(delivery)
-        return
+def _print_delivery(delivery: DeliveryDetail) -> None:
     print_facts([(name, shown(value)) for name, value in delivery.items() if value is not None and name != "tries"])
     for one in delivery["tries"]:
         answer = " ".join(
@@ -81,14 +90,5 @@ def get(*, delivery_id: DeliveryId, url: Url = None, as_json: AsJson = False) ->
         )
 
 
-@app.command()
-def resend(*, delivery_id: DeliveryId, url: Url = None, as_json: AsJson = False) -> None:
-    """Sends a finished delivery again, as a further one; prints the new one's id."""
-    from perdure.client import calls
-
-    with connect(url) as client:
-        again = client.call(calls.resend_delivery(delivery_id))
-    if as_json:
-        print_json(again)
-    else:
-        print_line(f"{again['delivery_id']}  ", again["status"])
+def _print_resent(again: Delivery) -> None:
+    print_line(f"{again['delivery_id']}  ", again["status"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,7 @@ from perdure.cli.payload import check_readable
 from perdure.cli.server import AsJson, Url, connect
 
 if TYPE_CHECKING:
-    from perdure.client.answers import JobFile
+    from perdure.client.answers import JobFile, Page
 
 app = typer.Typer(help="Files that jobs read and save.", no_args_is_help=True)
 
@@ -71,9 +70,9 @@ def delete(*, file_id: FileId, url: Url = None, as_json: AsJson = False) -> None
         print_line(f"{file_id}  deleted")
 
 
-def print_files(files: Sequence[JobFile]) -> None:
+def print_files(files: Page[JobFile]) -> None:
     """The files of a job."""
-    if not files:
+    if not files["items"]:
         print_line("No files: the payload names none, and no attempt saved any.")
         return
     print_table(
@@ -87,7 +86,7 @@ def print_files(files: Sequence[JobFile]) -> None:
                 one["content_type"],
                 moment(one["created_at"]),
             ]
-            for one in files
+            for one in files["items"]
         ],
         dispensable=["created", "type"],
     )

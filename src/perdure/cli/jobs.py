@@ -19,12 +19,11 @@ from perdure.cli.output import (
     shown,
 )
 from perdure.cli.payload import naming_file, read_payload
-from perdure.cli.server import AsJson, JobId, Url, connect
+from perdure.cli.server import AsJson, JobId, Url, connect, show
 from perdure.cli.timeline import print_progress, print_timeline
 
 if TYPE_CHECKING:
-    from perdure.client.answers import Job
-    from perdure.client.calls import Call
+    from perdure.client.answers import Event, Explanation, Job, JobSummary, Page
 
 app = typer.Typer(help="Submit jobs and follow them.", no_args_is_help=True)
 
@@ -109,42 +108,15 @@ def list_(
         limit=limit,
         cursor=cursor,
     )
-    with connect(url) as client:
-        page = client.call(call)
-    if as_json:
-        print_json(page)
-        return
-    if not page["items"]:
-        print_line("No jobs. Submit one: perdure jobs submit demo.sleep --wait")
-        return
-    print_table(
-        ["job", "type", "queue", "status", "attempt", "created"],
-        [
-            [
-                job["job_id"],
-                job["job_type"],
-                job["queue"],
-                job["status"],
-                f"{job['attempt']}/{job['max_attempts']}",
-                moment(job["created_at"]),
-            ]
-            for job in page["items"]
-        ],
-        dispensable=["queue", "created"],
-    )
-    if page["next_cursor"]:
-        print_line(f"More: --cursor {page['next_cursor']}")
+    show(call, url, as_json=as_json, as_text=_print_page)
 
 
 @app.command()
 def get(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
     """Shows a job."""
-    with connect(url) as client:
-        job = client.get(job_id)
-    if as_json:
-        print_json(job)
-        return
-    print_facts([(name, _fact(name, value)) for name, value in job.items() if value not in (None, [])])
+    from perdure.client import calls
+
+    show(calls.get_job(job_id), url, as_json=as_json, as_text=_print_job)
 
 
 @app.command()
@@ -152,12 +124,7 @@ def events(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
     """Shows a job's timeline."""
     from perdure.client import calls
 
-    with connect(url) as client:
-        timeline = client.call(calls.job_events(job_id))
-    if as_json:
-        print_json(timeline)
-    else:
-        print_timeline(timeline["items"])
+    show(calls.job_events(job_id), url, as_json=as_json, as_text=_print_events)
 
 
 @app.command()
@@ -165,12 +132,7 @@ def files(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
     """Lists the files that a job names, and those that it saved."""
     from perdure.client import calls
 
-    with connect(url) as client:
-        found = client.call(calls.job_files(job_id))
-    if as_json:
-        print_json(found)
-    else:
-        print_files(found["items"])
+    show(calls.job_files(job_id), url, as_json=as_json, as_text=print_files)
 
 
 @app.command()
@@ -178,14 +140,7 @@ def explain(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
     """Says why a job stands where it stands."""
     from perdure.client import calls
 
-    with connect(url) as client:
-        explanation = client.call(calls.explain_job(job_id))
-    if as_json:
-        print_json(explanation)
-        return
-    print_line("", explanation["status"], f"  {explanation['summary']}")
-    for reason in explanation["reasons"][1:]:
-        print_line(f"  {reason['message']}")
+    show(calls.explain_job(job_id), url, as_json=as_json, as_text=_print_explanation)
 
 
 @app.command()
@@ -219,7 +174,7 @@ def cancel(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
     """Cancels a job: at once while it waits; a running one is asked to stop."""
     from perdure.client import calls
 
-    _act(calls.cancel_job(job_id), url, as_json=as_json)
+    show(calls.cancel_job(job_id), url, as_json=as_json, as_text=_print_status)
 
 
 @app.command()
@@ -227,18 +182,50 @@ def retry(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
     """Runs a finished job again, as a new run."""
     from perdure.client import calls
 
-    _act(calls.retry_job(job_id), url, as_json=as_json)
+    show(calls.retry_job(job_id), url, as_json=as_json, as_text=_print_status)
 
 
-def _act(call: Call[Job], url: str | None, *, as_json: bool) -> None:
-    with connect(url) as client:
-        job = client.call(call)
-    if as_json:
-        print_json(job)
-    else:
-        print_line(f"{job['job_id']}  ", job["status"])
-        if job["status"] == "RUNNING":
-            print_line("It runs; it was asked to stop.")
+def _print_page(page: Page[JobSummary]) -> None:
+    if not page["items"]:
+        print_line("No jobs. Submit one: perdure jobs submit demo.sleep --wait")
+        return
+    print_table(
+        ["job", "type", "queue", "status", "attempt", "created"],
+        [
+            [
+                job["job_id"],
+                job["job_type"],
+                job["queue"],
+                job["status"],
+                f"{job['attempt']}/{job['max_attempts']}",
+                moment(job["created_at"]),
+            ]
+            for job in page["items"]
+        ],
+        dispensable=["queue", "created"],
+    )
+    if page["next_cursor"]:
+        print_line(f"More: --cursor {page['next_cursor']}")
+
+
+def _print_job(job: Job) -> None:
+    print_facts([(name, _fact(name, value)) for name, value in job.items() if value not in (None, [])])
+
+
+def _print_events(timeline: Page[Event]) -> None:
+    print_timeline(timeline["items"])
+
+
+def _print_explanation(explanation: Explanation) -> None:
+    print_line("", explanation["status"], f"  {explanation['summary']}")
+    for reason in explanation["reasons"][1:]:
+        print_line(f"  {reason['message']}")
+
+
+def _print_status(job: Job) -> None:
+    print_line(f"{job['job_id']}  ", job["status"])
+    if job["status"] == "RUNNING":
+        print_line("It runs; it was asked to stop.")
 
 
 def _fact(name: str, value: Any) -> str:

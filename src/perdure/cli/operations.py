@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from perdure.cli.output import moment, print_facts, print_json, print_line, print_table
-from perdure.cli.server import AsJson, Url, connect
+from perdure.cli.output import moment, print_facts, print_line, print_table
+from perdure.cli.server import AsJson, Url, show
 
 if TYPE_CHECKING:
-    from perdure.client.answers import Activity
+    from perdure.client.answers import Activity, Page, Statistics, Worker
 
 
 def register(app: typer.Typer) -> None:
@@ -22,11 +22,17 @@ def workers(*, url: Url = None, as_json: AsJson = False) -> None:
     """Lists the workers: where they run, what they serve, and whether their lease lives."""
     from perdure.client import calls
 
-    with connect(url) as client:
-        found = client.call(calls.workers())
-    if as_json:
-        print_json(found)
-        return
+    show(calls.workers(), url, as_json=as_json, as_text=_print_workers)
+
+
+def stats(*, url: Url = None, as_json: AsJson = False) -> None:
+    """Shows how the platform stands: what waits and for how long, what runs, what was done lately."""
+    from perdure.client import calls
+
+    show(calls.statistics(), url, as_json=as_json, as_text=_print_statistics)
+
+
+def _print_workers(found: Page[Worker]) -> None:
     if not found["items"]:
         print_line("No workers. Start one: perdure worker")
         return
@@ -48,15 +54,7 @@ def workers(*, url: Url = None, as_json: AsJson = False) -> None:
     )
 
 
-def stats(*, url: Url = None, as_json: AsJson = False) -> None:
-    """Shows how the platform stands: what waits and for how long, what runs, what was done lately."""
-    from perdure.client import calls
-
-    with connect(url) as client:
-        found = client.call(calls.statistics())
-    if as_json:
-        print_json(found)
-        return
+def _print_statistics(found: Statistics) -> None:
     limit = found["count_limit"]
     told = ", ".join(f"{_count(number, limit)} {status}" for status, number in found["deliveries"].items())
     late = found["oldest_delivery_seconds"]
