@@ -15,11 +15,11 @@ import perdure
 from perdure.bootstrap import LOCAL_INBOX_KEY, LocalInbox, Platform, opened_platform, uses_local_inbox
 from perdure.core.api_keys import ApiKeys
 from perdure.core.authentication import Authentication
+from perdure.core.loopback import is_loopback
 from perdure.core.measuring import Measuring
 from perdure.core.waiting import FinishedJobs
 from perdure.errors import ConfigurationError, Unavailable
 from perdure.routes import deliveries, files, health, inbox, jobs, operations, problems
-from perdure.routes.authentication import is_loopback
 from perdure.routes.description import describe
 from perdure.settings import Settings
 from perdure.telemetry import logs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -15,6 +15,7 @@ from perdure.core.doctor import examination
 from perdure.core.doctor.installation import Installation
 from perdure.core.file_commands import FileCommands
 from perdure.core.job_factory import JobFactory
+from perdure.core.loopback import is_loopback
 from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.rendering import MessageRenderer
@@ -138,8 +139,6 @@ async def restore_database(settings: Settings, file: Path, *, replace: bool) -> 
 
 async def examine(settings: Settings) -> list[examination.Named]:
     """What `perdure doctor` finds of the installation that the settings describe."""
-    from perdure.routes.authentication import is_loopback  # of the web framework, which nothing else here loads
-
     return [
         (
             examination.SETTINGS,
@@ -213,27 +212,22 @@ def uses_local_inbox(settings: Settings) -> bool:
 
 
 def _mailtrap(settings: Settings, local_inbox: LocalInbox | None) -> MailtrapEmailProvider:
-    if local_inbox is not None and uses_local_inbox(settings):
-        return MailtrapEmailProvider(
-            MailtrapConfiguration(
-                api_key=SecretStr(LOCAL_INBOX_KEY),
-                use_sandbox=True,
-                inbox_id=LOCAL_INBOX_ID,
-                from_email=settings.mail_from_email,
-                from_name=settings.mail_from_name,
-                api_host=local_inbox.url,
-                label="local inbox",
-                retry_delays_seconds=settings.email_retry_seconds,
-            )
-        )
-    return MailtrapEmailProvider(
-        MailtrapConfiguration(
-            api_key=settings.mailtrap_api_key,
-            use_sandbox=settings.mailtrap_use_sandbox,
-            inbox_id=settings.mailtrap_inbox_id,
-            from_email=settings.mail_from_email,
-            from_name=settings.mail_from_name,
-            api_host=settings.mailtrap_api_host,
-            retry_delays_seconds=settings.email_retry_seconds,
-        )
+    configuration = MailtrapConfiguration(
+        api_key=settings.mailtrap_api_key,
+        use_sandbox=settings.mailtrap_use_sandbox,
+        inbox_id=settings.mailtrap_inbox_id,
+        from_email=settings.mail_from_email,
+        from_name=settings.mail_from_name,
+        api_host=settings.mailtrap_api_host,
+        retry_delays_seconds=settings.email_retry_seconds,
     )
+    if local_inbox is not None and uses_local_inbox(settings):
+        configuration = replace(
+            configuration,
+            api_key=SecretStr(LOCAL_INBOX_KEY),
+            use_sandbox=True,
+            inbox_id=LOCAL_INBOX_ID,
+            api_host=local_inbox.url,
+            label="local inbox",
+        )
+    return MailtrapEmailProvider(configuration)

@@ -9,10 +9,11 @@ from sqlalchemy import text
 from tests.repositories.test_job_repository import a_job, add
 from uuid_utils.compat import uuid7
 
+from perdure.clock import first_id_at
 from perdure.models.lease import WorkerIdentity
 from perdure.repositories import statistics_queries
 from perdure.repositories.job_repository import JobRepository
-from perdure.repositories.statistics_queries import StatisticsQueries, first_id_of
+from perdure.repositories.statistics_queries import StatisticsQueries
 from perdure.repositories.tally_repository import TallyRepository
 from perdure.repositories.worker_repository import WorkerRepository
 
@@ -96,7 +97,7 @@ async def test_what_runs_and_who_runs_it(any_database):
 
 
 async def test_deliveries_of_the_last_day_are_counted_and_those_that_wait_have_an_age(any_database):
-    old = first_id_of(any_database.clock.now() - timedelta(hours=25))
+    old = first_id_at(any_database.clock.now() - timedelta(hours=25))
     async with any_database.transaction() as connection:
         ids = [old, uuid7(), uuid7(), uuid7()]
         await connection.execute(ADD_DELIVERIES, {"ids": ids, "statuses": ["SENT", "SENT", "FAILED", "PENDING"]})
@@ -140,7 +141,7 @@ async def test_no_part_reads_the_jobs_from_end_to_end(any_database, name):
     """Beside many finished jobs, and before anybody has analysed the table."""
     async with any_database.transaction() as connection:
         await connection.execute(FINISHED)
-    known = {"limit": 100, "queues": ["default"], "first_id": first_id_of(any_database.clock.now())}
+    known = {"limit": 100, "queues": ["default"], "first_id": first_id_at(any_database.clock.now())}
     async with any_database.snapshot() as connection:
         statement = getattr(statistics_queries, name).text
         explained = text(f"EXPLAIN (ANALYZE, COSTS OFF) {statement}")

@@ -16,11 +16,11 @@ from sqlalchemy import text
 
 from perdure.db.base import SCHEMA
 from perdure.db.embedded import MAJOR_VERSION, bundled_programs
+from perdure.db.embedded_account import HANDED_ON
 from perdure.db.session import Database
 from perdure.db.url import DatabaseUrl
 from perdure.errors import ConfigurationError, Conflict, EmbeddedServerError
 
-_HANDED_ON = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _LAST_WORDS = 3
 
 
@@ -92,8 +92,8 @@ def find_program(name: str, version: int) -> str:
 
 
 def program_environment() -> dict[str, str]:
-    """All that the programs see of our environment: the rest holds secrets that are not theirs."""
-    return {name: value for name, value in os.environ.items() if name in _HANDED_ON or name.startswith("PG")}
+    """All that the programs see of our environment, which may say how servers are reached: the rest is not theirs."""
+    return {name: value for name, value in os.environ.items() if name in HANDED_ON or name.startswith("PG")}
 
 
 def last_words(said: str) -> str:

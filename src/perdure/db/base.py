@@ -1,4 +1,4 @@
-"""The metadata that all tables share: the schema's name and how constraints are called.
+"""What all tables share: the schema's name, how constraints are called, how columns and states are written down.
 
 Everything of ours lives in the schema ``perdure`` and is named in full in every statement, so that a user's own
 database can be shared and no ``search_path`` can lead a statement astray.
@@ -6,6 +6,8 @@ database can be shared and no ``search_path`` can lead a statement astray.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from enum import StrEnum
 from typing import Any, cast
 
 from sqlalchemy import ARRAY, Column, DateTime, MetaData, Table, Text, Uuid
@@ -35,6 +37,12 @@ Json = JSONB(none_as_null=True)
 
 def table_of(row: type[Base]) -> Table:
     return cast("Table", row.__table__)
+
+
+def quoted(members: Iterable[StrEnum]) -> str:
+    """Members of one enumeration as a SQL list, in the order in which it names them."""
+    wanted = list(members)
+    return ", ".join(f"'{member.value}'" for member in type(wanted[0]) if member in wanted)
 
 
 def columns_of(row: type[Base]) -> tuple[Column[Any], ...]:

@@ -19,7 +19,7 @@ from typing import Any
 from perdure.errors import EmbeddedServerError
 
 FALLBACK = Path("/var/lib/perdure")
-_HANDED_ON = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+HANDED_ON = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """All that the server sees of our environment: the rest holds secrets, and variables that would steer PostgreSQL."""
 
 
@@ -42,7 +42,7 @@ class Account:
             check=False,
             start_new_session=True,
             cwd=folder,
-            env={name: os.environ[name] for name in _HANDED_ON if name in os.environ},
+            env={name: os.environ[name] for name in HANDED_ON if name in os.environ},
             **self.step_down(),
         )
 

@@ -33,6 +33,10 @@ class DeliveryStatus(StrEnum):
     """Nobody was to be told, for ``reason``; kept, so that the silence explains itself."""
 
 
+LIVE = frozenset({DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.RETRYING})
+"""States that a notifier will lead out of; the others end a delivery."""
+
+
 class SkipReason(StrEnum):
     """Why a declared channel is not used (``reason`` of a SKIPPED delivery)."""
 

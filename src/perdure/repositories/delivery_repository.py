@@ -11,9 +11,9 @@ from uuid import UUID
 from sqlalchemy import Boolean, column, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perdure.db.base import columns_of
+from perdure.db.base import columns_of, quoted
 from perdure.db.models import DeliveryAttemptRow
-from perdure.models.delivery import Attempt, Delivery
+from perdure.models.delivery import LIVE, Attempt, Delivery
 from perdure.repositories.mappers import DELIVERY_COLUMNS, delivery_arrays, delivery_from_row
 from perdure.repositories.statements import column_list, insert, unnest
 
@@ -34,7 +34,7 @@ _HOLD = text(f"""
 _CLAIM_DUE = text(f"""
     WITH due AS MATERIALIZED (
         SELECT delivery_id, status FROM perdure.deliveries
-        WHERE status IN ('PENDING', 'SENDING', 'RETRYING') AND next_attempt_at <= clock_timestamp()
+        WHERE status IN ({quoted(LIVE)}) AND next_attempt_at <= clock_timestamp()
         ORDER BY next_attempt_at LIMIT :limit
         FOR UPDATE SKIP LOCKED)
     UPDATE perdure.deliveries AS delivery
@@ -44,9 +44,9 @@ _CLAIM_DUE = text(f"""
     RETURNING {_DELIVERY}, due.status = 'SENDING' AS sender_was_lost
 """).columns(*DELIVERY_COLUMNS, column("sender_was_lost", Boolean))
 
-_SECONDS_UNTIL_NEXT_DUE = text("""
+_SECONDS_UNTIL_NEXT_DUE = text(f"""
     SELECT extract(epoch FROM min(next_attempt_at) - clock_timestamp())::float8 FROM perdure.deliveries
-    WHERE status IN ('PENDING', 'SENDING', 'RETRYING')
+    WHERE status IN ({quoted(LIVE)})
 """)
 
 _CHANGED = tuple(

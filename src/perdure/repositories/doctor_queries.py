@@ -8,6 +8,9 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from perdure.db.base import quoted
+from perdure.models.delivery import LIVE
+
 SAMPLE = 100_000
 """So many ready jobs are looked at, in no order: with ten million waiting, the answer still comes at once."""
 
@@ -68,9 +71,9 @@ _UNSERVED = text("""
 """)
 
 # Due for longer than any notifier would leave them; and what ended since: ids are time-ordered.
-_DELIVERIES = text("""
+_DELIVERIES = text(f"""
     SELECT (SELECT count(*) FROM perdure.deliveries
-            WHERE status IN ('PENDING', 'SENDING', 'RETRYING') AND next_attempt_at < :overdue_since) AS overdue,
+            WHERE status IN ({quoted(LIVE)}) AND next_attempt_at < :overdue_since) AS overdue,
            count(*) FILTER (WHERE status = 'SKIPPED' AND reason = 'provider_not_configured') AS not_configured,
            count(*) FILTER (WHERE status = 'FAILED') AS failed
     FROM perdure.deliveries WHERE delivery_id >= :first_id

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perdure.db.models.job import quoted
+from perdure.clock import first_id_at
+from perdure.db.base import quoted
+from perdure.models.delivery import LIVE as LIVE_DELIVERIES
 from perdure.models.lifecycle import BECOMES_DUE
 from perdure.models.statistics import MAX_COUNT, MAX_QUEUES, Activity, QueueBacklog, Statistics
 
@@ -60,7 +61,7 @@ NOT_DUE = text(f"""
 """)
 
 # One row: what runs, who could run it, and which deliveries wait. Living workers bound how many jobs can be running.
-LIVE = text("""
+LIVE = text(f"""
     SELECT clock_timestamp() AS measured_at,
            (SELECT count(*) FROM perdure.jobs WHERE status = 'RUNNING') AS running,
            worker.*, delivery.*
@@ -68,7 +69,7 @@ LIVE = text("""
           FROM perdure.workers WHERE lease_until > clock_timestamp()) AS worker,
          (SELECT count(*) AS deliveries_waiting,
                  extract(epoch FROM clock_timestamp() - min(created_at))::float8 AS oldest_delivery_seconds
-          FROM (SELECT created_at FROM perdure.deliveries WHERE status IN ('PENDING', 'SENDING', 'RETRYING')
+          FROM (SELECT created_at FROM perdure.deliveries WHERE status IN ({quoted(LIVE_DELIVERIES)})
                 ORDER BY next_attempt_at LIMIT :limit) AS waiting) AS delivery
 """)
 
@@ -105,7 +106,7 @@ class StatisticsQueries:
         ready = {row["queue"]: row["queued"] for row in await self._rows(READY, queues=list(oldest), limit=limit)}
         not_due = await self._rows(NOT_DUE, limit=limit)
         [live] = await self._rows(LIVE, limit=limit)
-        since = first_id_of(live["measured_at"] - timedelta(days=1))
+        since = first_id_at(live["measured_at"] - timedelta(days=1))
         deliveries = await self._rows(DELIVERIES, first_id=since, limit=limit)
         last_minute, last_hour = (Activity(**row) for row in await self._rows(ACTIVITY))
         return Statistics(
@@ -119,11 +120,6 @@ class StatisticsQueries:
 
     async def _rows(self, statement: TextClause, **parameters: Any) -> Sequence[RowMapping]:
         return (await self._connection.execute(statement, parameters)).mappings().all()
-
-
-def first_id_of(moment: datetime) -> UUID:
-    """The least UUIDv7 that can have been made in the millisecond of ``moment``."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 def _backlogs(

@@ -6,7 +6,6 @@ The check is the first thing that happens to a request: nothing of its body is r
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from urllib.parse import urlsplit
 
 from fastapi import Security
@@ -15,6 +14,7 @@ from fastapi.requests import HTTPConnection
 from fastapi.security import HTTPBearer
 
 from perdure.core.authentication import Authentication
+from perdure.core.loopback import is_loopback
 from perdure.errors import Forbidden, Unauthenticated, Unavailable
 from perdure.models.api_key import ApiKey, Scope
 
@@ -117,11 +117,3 @@ def _refuse_strangers(request: HTTPConnection) -> None:
             "Without keys this server answers under this machine's own name alone. Make a key with `perdure keys "
             "create`, or set PERDURE_PUBLIC_URL to where people reach it."
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` (a name or an address) always means this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

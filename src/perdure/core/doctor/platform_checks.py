@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 from perdure.clock import first_id_at
@@ -52,31 +53,21 @@ async def ready_jobs(_installation: Installation, database: Database) -> Finding
     """Every ready job is of a type and in a queue that a living worker serves, and one that sees the files it names."""
     async with database.snapshot() as connection:
         unserved = await DoctorQueries(connection).unserved()
+    unknown = [f"{job_type} in {queue}" for job_type, queue, wants_files in unserved if not wants_files]
+    unseen = [f"{job_type} in {queue}" for job_type, queue, wants_files in unserved if wants_files]
     troubles = [
         (
-            [f"{job_type} in {queue}" for job_type, queue, wants_files in unserved if not wants_files],
-            "no living worker serves",
+            len(unknown),
+            f"no living worker serves {_shown(unknown)}",
             "Start a worker that imports them (PERDURE_PROCESSORS) and serves these queues (PERDURE_QUEUES).",
         ),
         (
-            [f"{job_type} in {queue}" for job_type, queue, wants_files in unserved if wants_files],
-            "no worker that sees the file store serves",
+            len(unseen),
+            f"no worker that sees the file store serves {_shown(unseen)}",
             "On the workers' machines, `perdure doctor` says of `shared_files` what to mend.",
         ),
     ]
-    troubles = [trouble for trouble in troubles if trouble[0]]
-    if not troubles:
-        return Finding(Level.OK, "none waits for a worker that is not there")
-    return Finding(
-        Level.WARN,
-        "; ".join(f"{what} {_shown(kinds)}" for kinds, what, _ in troubles),
-        " ".join(advice for *_, advice in troubles),
-    )
-
-
-def _shown(kinds: list[str]) -> str:
-    more = f" and {len(kinds) - _SHOWN} more" if len(kinds) > _SHOWN else ""
-    return ", ".join(kinds[:_SHOWN]) + more
+    return _finding(troubles, otherwise="none waits for a worker that is not there")
 
 
 async def deliveries(_installation: Installation, database: Database) -> Finding:
@@ -87,24 +78,21 @@ async def deliveries(_installation: Installation, database: Database) -> Finding
     troubles = [
         (
             found["overdue"],
-            "overdue: no notifier runs",
+            f"{found['overdue']} overdue: no notifier runs",
             "Start `perdure serve` or `perdure worker`, with PERDURE_RUN_NOTIFIER true.",
         ),
         (
             found["not_configured"],
-            "of the last day skipped: provider_not_configured",
+            f"{found['not_configured']} of the last day skipped: provider_not_configured",
             "Set the provider's variables where the notifier runs.",
         ),
-        (found["failed"], "of the last day failed", "`perdure deliveries list --status failed` shows them."),
+        (
+            found["failed"],
+            f"{found['failed']} of the last day failed",
+            "`perdure deliveries list --status failed` shows them.",
+        ),
     ]
-    troubles = [trouble for trouble in troubles if trouble[0]]
-    if not troubles:
-        return Finding(Level.OK, "none is overdue, none of the last day was skipped or failed")
-    return Finding(
-        Level.WARN,
-        "; ".join(f"{count} {what}" for count, what, _ in troubles),
-        " ".join(advice for *_, advice in troubles),
-    )
+    return _finding(troubles, otherwise="none is overdue, none of the last day was skipped or failed")
 
 
 async def shared_files(installation: Installation, database: Database) -> Finding:
@@ -116,6 +104,19 @@ async def shared_files(installation: Installation, database: Database) -> Findin
     if await asyncio.to_thread(installation.files.identity) != store_id:
         raise FileStoreElsewhere(store_id)
     return Finding(Level.OK, "this folder is the platform's store")
+
+
+def _finding(troubles: Sequence[tuple[int, str, str]], *, otherwise: str) -> Finding:
+    """Of troubles (how many, what, what to do) those that are there, as one warning; ``otherwise`` if none is."""
+    there = [(what, advice) for number, what, advice in troubles if number]
+    if not there:
+        return Finding(Level.OK, otherwise)
+    return Finding(Level.WARN, "; ".join(what for what, _ in there), " ".join(advice for _, advice in there))
+
+
+def _shown(kinds: list[str]) -> str:
+    more = f" and {len(kinds) - _SHOWN} more" if len(kinds) > _SHOWN else ""
+    return ", ".join(kinds[:_SHOWN]) + more
 
 
 CHECKS: tuple[DatabaseCheck, ...] = (connections, api_keys, workers, ready_jobs, deliveries, shared_files)

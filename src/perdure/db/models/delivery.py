@@ -14,8 +14,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from perdure.db.base import Base, Json, Timestamp, UuidType
-from perdure.models.delivery import DeliveryStatus
+from perdure.db.base import Base, Json, Timestamp, UuidType, quoted
+from perdure.models.delivery import LIVE, DeliveryStatus
 
 _ID_OF_A_RESEND = """
 CASE
@@ -23,7 +23,6 @@ CASE
     ELSE NULL::uuid
 END"""
 """As PostgreSQL writes it back, so that the migrations can be compared with it."""
-_STATUSES = ", ".join(f"'{status.value}'" for status in DeliveryStatus)
 
 
 class DeliveryRow(Base):
@@ -49,11 +48,9 @@ class DeliveryRow(Base):
     resend_of: Mapped[UUID | None] = mapped_column(UuidType)
 
     __table_args__ = (
-        CheckConstraint(f"status IN ({_STATUSES})", name="status"),
-        CheckConstraint(
-            "(status IN ('PENDING', 'SENDING', 'RETRYING')) = (next_attempt_at IS NOT NULL)", name="live_has_due_time"
-        ),
-        CheckConstraint("(status IN ('PENDING', 'SENDING', 'RETRYING')) = (finished_at IS NULL)", name="final_has_end"),
+        CheckConstraint(f"status IN ({quoted(DeliveryStatus)})", name="status"),
+        CheckConstraint(f"(status IN ({quoted(LIVE)})) = (next_attempt_at IS NOT NULL)", name="live_has_due_time"),
+        CheckConstraint(f"(status IN ({quoted(LIVE)})) = (finished_at IS NULL)", name="final_has_end"),
         CheckConstraint("status NOT IN ('SKIPPED', 'FAILED') OR reason IS NOT NULL", name="silence_has_reason"),
         Index(
             "deliveries_once",
@@ -66,11 +63,7 @@ class DeliveryRow(Base):
             unique=True,
             postgresql_nulls_not_distinct=True,
         ),
-        Index(
-            "deliveries_due",
-            "next_attempt_at",
-            postgresql_where=text("status IN ('PENDING', 'SENDING', 'RETRYING')"),
-        ),
+        Index("deliveries_due", "next_attempt_at", postgresql_where=text(f"status IN ({quoted(LIVE)})")),
     )
 
 

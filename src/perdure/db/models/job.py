@@ -13,13 +13,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Double, Index, Integer, SmallInteger, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from perdure.db.base import Base, Json, Timestamp, UuidType
+from perdure.db.base import Base, Json, Timestamp, UuidType, quoted
 from perdure.models.lifecycle import BECOMES_DUE, FINAL, JobStatus
-
-
-def quoted(statuses: frozenset[JobStatus] | type[JobStatus]) -> str:
-    """The states as a SQL list, in the order of the lifecycle."""
-    return ", ".join(f"'{status.value}'" for status in JobStatus if status in statuses)
 
 
 class JobRow(Base):

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from perdure.core.loopback import is_loopback
 from perdure.errors import ConfigurationError
 from perdure.models.delivery import DeliveryPolicy
 from perdure.schemas.addresses import check_address
@@ -136,12 +137,12 @@ def _base_of(api_host: str) -> str:
         host, port = url.hostname or "", url.port
     except ValueError:
         raise _bad_host() from None
-    scheme = url.scheme or ("http" if _is_loopback(host) else "https")
+    scheme = url.scheme or ("http" if is_loopback(host) else "https")
     if not _is_host(host) or not re.fullmatch(r"[A-Za-z0-9._~/-]*", url.path):
         raise _bad_host()
     if scheme not in ("http", "https") or "@" in url.netloc or url.query or url.fragment:
         raise _bad_host()
-    if scheme == "http" and not _is_loopback(host):
+    if scheme == "http" and not is_loopback(host):
         raise ConfigurationError(
             "MAILTRAP_API_HOST may use http:// only for this machine (127.0.0.1, localhost); use https:// elsewhere."
         )
@@ -157,16 +158,8 @@ def _bad_host() -> ConfigurationError:
 
 
 def _is_host(host: str) -> bool:
-    return _address(host) is not None or re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", host) is not None
-
-
-def _is_loopback(host: str) -> bool:
-    address = _address(host)
-    return host == "localhost" or host.endswith(".localhost") if address is None else address.is_loopback
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(host)
+        ipaddress.ip_address(host)
     except ValueError:
-        return None
+        return re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", host) is not None
+    return True
