@@ -13,7 +13,8 @@ from perdure.models.api_key import Scope
 from perdure.models.delivery import DeliveryStatus
 from perdure.repositories.delivery_queries import DeliveryQueries
 from perdure.routes.authentication import needs
-from perdure.routes.dependencies import CommandsPart, Reading, read_cursor, write_cursor
+from perdure.routes.dependencies import CommandsPart, Reading
+from perdure.routes.paging import DEFAULT_LIMIT, Cursor, Limit, page_of, read_cursor
 from perdure.routes.problems import responses
 from perdure.schemas.base import Request
 from perdure.schemas.delivery import DeliveryAnswer, DeliveryDetail, DeliveryList, TryAnswer
@@ -23,8 +24,8 @@ router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 
 class DeliveryListQuery(Request):
     status: list[DeliveryStatus] = Field([], description="any of these")
-    limit: Annotated[int, Field(ge=1, le=200)] = Field(50, description="how many a page")
-    cursor: Annotated[str, Field(max_length=100)] | None = Field(None, description="`next_cursor` of the page before")
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor = None
 
 
 @router.get(
@@ -33,11 +34,8 @@ class DeliveryListQuery(Request):
 async def list_deliveries(connection: Reading, query: Annotated[DeliveryListQuery, Query()]) -> DeliveryList:
     """Every telling there was, or why there was none."""
     found = await DeliveryQueries(connection).newest(query.status, read_cursor(query.cursor), query.limit + 1)
-    page = found[: query.limit]
-    return DeliveryList(
-        items=[DeliveryAnswer.model_validate(one) for one in page],
-        next_cursor=write_cursor(page[-1].delivery_id) if len(found) > query.limit else None,
-    )
+    deliveries, next_cursor = page_of(found, query.limit, lambda delivery: delivery.delivery_id)
+    return DeliveryList(items=[DeliveryAnswer.model_validate(one) for one in deliveries], next_cursor=next_cursor)
 
 
 @router.get(

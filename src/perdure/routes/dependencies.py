@@ -1,12 +1,9 @@
-"""What routes ask for: the platform's parts, the body under the strict decoder, cursors."""
+"""What routes ask for: the platform's parts, and the body under the strict decoder."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, TypeVar
-from uuid import UUID
 
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
@@ -17,7 +14,7 @@ from perdure.core.file_commands import FileCommands
 from perdure.core.measuring import Measuring
 from perdure.core.waiting import FinishedJobs
 from perdure.db.session import Database
-from perdure.errors import BodyTooLarge, InvalidCursor, UnsupportedMediaType, ValidationFailed
+from perdure.errors import BodyTooLarge, UnsupportedMediaType, ValidationFailed
 from perdure.routes.problems import field_problems
 from perdure.schemas import strict_json
 from perdure.telemetry.metrics import Metrics
@@ -98,18 +95,3 @@ def documents_body(model: type[BaseModel]) -> dict[str, Any]:
     """The OpenAPI request body of a route that reads it with ``json_body``; ``app`` gathers the definitions."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
-def write_cursor(last_id: UUID) -> str:
-    return base64.urlsafe_b64encode(last_id.bytes).decode().rstrip("=")
-
-
-def read_cursor(cursor: str | None) -> UUID | None:
-    if cursor is None:
-        return None
-    try:
-        return UUID(bytes=base64.b64decode(cursor + "==", altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error):
-        raise InvalidCursor(
-            "This is no cursor of this list. Take `next_cursor` of the page before, unchanged."
-        ) from None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.core.explanation import explain
+from perdure.db.session import Database
 from perdure.errors import FieldProblem, NotFound, ValidationFailed
 from perdure.models.api_key import Scope
 from perdure.models.job import Job
@@ -25,9 +27,8 @@ from perdure.routes.dependencies import (
     Reading,
     documents_body,
     json_body,
-    read_cursor,
-    write_cursor,
 )
+from perdure.routes.paging import DEFAULT_LIMIT, Cursor, Limit, page_of, read_cursor
 from perdure.routes.problems import responses
 from perdure.schemas.base import Moment, Request
 from perdure.schemas.delivery import DeliveryAnswer, DeliveryList
@@ -46,8 +47,8 @@ class JobListQuery(Request):
     queue: Name | None = Field(None, description="only this queue")
     created_after: Moment | None = Field(None, description="only newer ones")
     created_before: Moment | None = Field(None, description="only older ones")
-    limit: Annotated[int, Field(ge=1, le=200)] = Field(50, description="how many a page")
-    cursor: Annotated[str, Field(max_length=100)] | None = Field(None, description="`next_cursor` of the page before")
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor = None
 
 
 class WaitQuery(Request):
@@ -94,11 +95,8 @@ async def list_jobs(connection: Reading, query: Annotated[JobListQuery, Query()]
         created_before=query.created_before,
     )
     found = await JobQueries(connection).newest(wanted, read_cursor(query.cursor), query.limit + 1)
-    page = found[: query.limit]
-    return JobList(
-        items=[JobSummary.model_validate(job) for job in page],
-        next_cursor=write_cursor(page[-1].job_id) if len(found) > query.limit else None,
-    )
+    jobs, next_cursor = page_of(found, query.limit, lambda job: job.job_id)
+    return JobList(items=[JobSummary.model_validate(job) for job in jobs], next_cursor=next_cursor)
 
 
 @router.get("/{job_id}", dependencies=[needs(Scope.READ)], summary="Get a job", responses=responses(404, 422, 503))
@@ -194,13 +192,13 @@ async def retry(job_id: UUID, commands: CommandsPart) -> JobAnswer:
     return JobAnswer.model_validate(await commands.retry(job_id))
 
 
-async def _found(connection: Any, job_id: UUID) -> Job:
+async def _found(connection: AsyncConnection, job_id: UUID) -> Job:
     job = await JobQueries(connection).get(job_id)
     if job is None:
         raise NotFound("There is no job with this id.")
     return job
 
 
-async def _read(database: Any, job_id: UUID) -> Job:
+async def _read(database: Database, job_id: UUID) -> Job:
     async with database.snapshot() as connection:
         return await _found(connection, job_id)
