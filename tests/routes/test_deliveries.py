@@ -1,4 +1,4 @@
-"""Sending again: a further row that names the first, where there is something to send and somebody to send it to."""
+"""The audit is listed page by page. Sending again: a further row that names the first, where somebody can be told."""
 
 import asyncio
 
@@ -25,6 +25,15 @@ async def told(http, platform):
 async def execute(platform, statement):
     async with platform.database.transaction() as connection:
         return await connection.execute(text(statement))
+
+
+async def test_the_list_pages_through_everything_newest_first(http, told):
+    resent = [(await http.post(f"/v1/deliveries/{told['delivery_id']}/resend")).json() for _ in range(2)]
+    first = (await http.get("/v1/deliveries", params={"limit": 2})).json()
+    last = (await http.get("/v1/deliveries", params={"limit": 2, "cursor": first["next_cursor"]})).json()
+    assert first["items"] == resent[::-1]
+    assert last == {"items": [told], "next_cursor": None}
+    assert (await http.get("/v1/deliveries", params={"status": "SENT"})).json()["items"] == [told]
 
 
 async def test_a_resend_is_a_further_delivery_of_the_same(http, platform, told):

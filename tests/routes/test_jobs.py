@@ -184,9 +184,23 @@ async def test_the_list_pages_through_everything_once(http):
     assert seen == ids[::-1]
     assert "payload" not in page["items"][0]
     assert "result" not in page["items"][0]
-    filtered = (await http.get("/v1/jobs", params={"queue": "a", "status": ["QUEUED", "RUNNING"]})).json()
-    assert len(filtered["items"]) == 3
-    assert (await http.get("/v1/jobs", params={"status": "FAILED"})).json()["items"] == []
+
+
+async def test_every_filter_of_the_list_leaves_out_the_others(http):
+    first = await submit(http, queue="a")
+    second = await submit(http, run_at="2100-01-01T00:00:00Z")
+    third = await submit(http, job_type="demo.fail")
+
+    async def listed(**filters):
+        page = (await http.get("/v1/jobs", params=filters)).json()
+        return [job["job_id"] for job in page["items"]]
+
+    assert await listed(queue="a") == [first["job_id"]]
+    assert await listed(status=["SCHEDULED", "RUNNING"]) == [second["job_id"]]
+    assert await listed(job_type="demo.fail") == [third["job_id"]]
+    assert await listed(created_after=second["created_at"]) == [third["job_id"], second["job_id"]]
+    assert await listed(created_before=second["created_at"]) == [first["job_id"]]
+    assert await listed(status="FAILED") == []
 
 
 @pytest.mark.parametrize(
