@@ -40,11 +40,8 @@ def render() -> str:
 def _tree() -> Iterator[tuple[type[errors.PerdureError], str]]:
     """Every error with the words that the drawing has for it, in its order."""
     meanings = dict(re.findall(r"^[│├└─ ]+(\w+) {2,}(.+)$", errors.__doc__ or "", re.MULTILINE))
-    kinds: list[type[errors.PerdureError]] = [errors.PerdureError]
-    for kind in kinds:  # grows on the way
-        kinds += [one for one in kind.__subclasses__() if one.__module__ == errors.__name__]
-    missing = {kind.__name__ for kind in kinds[1:]} - meanings.keys()
+    kinds = {kind.__name__: kind for kind in errors.tree()}
+    missing = kinds.keys() - meanings.keys() - {errors.PerdureError.__name__}
     if missing:
         raise LookupError(f"errors.py: the drawing in the docstring lacks {', '.join(sorted(missing))}")
-    by_name = {kind.__name__: kind for kind in kinds}
-    return ((by_name[name], meaning) for name, meaning in meanings.items())
+    return ((kinds[name], meaning) for name, meaning in meanings.items())

@@ -155,3 +155,11 @@ class ProcessFailed(ConfigurationError):
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
         self.code = code  # type: ignore[misc]  # the tree's is the class's
+
+
+def tree() -> list[type[PerdureError]]:
+    """Every error of this module, each after the one it derives from."""
+    found: list[type[PerdureError]] = [PerdureError]
+    for kind in found:  # grows on the way
+        found += [one for one in kind.__subclasses__() if one.__module__ == __name__]
+    return found

@@ -102,6 +102,11 @@ class Database:
             finally:
                 await connection.invalidate()
 
+    async def ping(self) -> None:
+        """Returns once the database has answered. Raises ``Unavailable``."""
+        async with self.snapshot() as connection:
+            await connection.execute(text("SELECT 1"))
+
     async def read_clock(self) -> None:
         """Measures how the database's clock stands; half the round trip is taken as the reading's age."""
         async with self.snapshot() as connection:

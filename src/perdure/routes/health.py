@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from sqlalchemy import text
 
 from perdure.errors import Unavailable
 from perdure.models.api_key import Scope
 from perdure.routes.authentication import needs_as_remembered, open_to_all
-from perdure.routes.dependencies import MeasuringPart, MetricsPart, Reading
+from perdure.routes.dependencies import DatabasePart, MeasuringPart, MetricsPart
 from perdure.routes.problems import responses
 
 MEDIA_TYPES = ("text/plain", "application/openmetrics-text")
@@ -23,9 +22,9 @@ async def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz", dependencies=[open_to_all()], summary="Can it serve?", responses=responses(503))
-async def readyz(connection: Reading) -> dict[str, str]:
+async def readyz(database: DatabasePart) -> dict[str, str]:
     """Asks the database."""
-    await connection.execute(text("SELECT 1"))
+    await database.ping()
     return {"status": "ready"}
 
 

@@ -93,12 +93,11 @@ def _problem_in(operation: Operation) -> ObjectShape | None:
 def _problem_codes() -> dict[int, list[str]]:
     """Which codes come with which status. Those of 500 are for the server's log."""
     codes: dict[int, list[str]] = {}
-    kinds: list[type[errors.PerdureError]] = [errors.PerdureError]
-    for kind in kinds:  # grows on the way: the whole tree, of which the leaves are what is raised
-        below = [one for one in kind.__subclasses__() if one.__module__ == errors.__name__]
-        kinds += below
+    tree = errors.tree()
+    for kind in tree:
+        is_raised = not any(kind in other.__bases__ for other in tree)  # the others are names for several
         status = problems.status_of(kind)
-        if not below and status != HTTPStatus.INTERNAL_SERVER_ERROR:
+        if is_raised and status != HTTPStatus.INTERNAL_SERVER_ERROR:
             codes.setdefault(status, []).append(kind.code)
     return dict(sorted(codes.items()))
 
