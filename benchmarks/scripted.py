@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from benchmarks.counters import Counters
 ROOT = Path(__file__).parents[1]
 COMMAND_SECONDS = 600
 READY_SECONDS = 60
+"""How long a worker may take to say that it is ready: one that never does must not hold up the others for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class System:
         ]
         try:
             for process in started:
-                if process.stdout is None or not process.stdout.readline():
+                if not _says_ready(process):
                     raise RuntimeError(f"{self.name}: a worker did not start: {Path(log.name).read_text()[-2000:]}")
             yield started
         finally:
@@ -100,6 +102,13 @@ class System:
             "PYTHONDONTWRITEBYTECODE": "",
         }
         return os.environ | dict(self.environment) | ours
+
+
+def _says_ready(worker: subprocess.Popen[str]) -> bool:
+    """Whether it writes its first line in time; one that ended before never does."""
+    if worker.stdout is None or not select.select([worker.stdout], [], [], READY_SECONDS)[0]:
+        return False
+    return worker.stdout.readline() != ""
 
 
 async def _analyze(url: str) -> None:

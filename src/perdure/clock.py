@@ -9,16 +9,9 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 from uuid import UUID
 
 _UUID7_TIME_SHIFT = 80
-
-
-class Clock(Protocol):
-    """Tells the time as an aware UTC datetime."""
-
-    def now(self) -> datetime: ...
 
 
 class DatabaseClock:
@@ -34,6 +27,7 @@ class DatabaseClock:
         self._read_at = time.monotonic() if read_at is None else read_at
 
     def now(self) -> datetime:
+        """The time as an aware datetime in UTC."""
         return self._reading + timedelta(seconds=time.monotonic() - self._read_at)
 
 
