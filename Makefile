@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: help setup demo dev test test-processes bench check format reference docs requirements clean
+.PHONY: help setup demo dev test test-processes mutants bench check format reference docs requirements clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test: $(STAMP) ## Run the checks and the tests
 
 test-processes: $(STAMP) ## Run the tests that start, stop and kill whole platforms
 	$(BIN)/pytest --numprocesses=2 --dist=loadgroup tests/processes
+
+mutants: $(STAMP) ## Break one promise after another in a copy of the code; the tests must notice each
+	$(BIN)/python -m mutants
 
 bench: $(STAMP) ## Measure Perdure, its peers and the database's own limit side by side (QUICK=1, FULL=1)
 	$(BIN)/python -m benchmarks --mode $(if $(QUICK),quick,$(if $(FULL),full,default))

@@ -1,0 +1,182 @@
+"""Which promises are broken, how, and which tests must notice. The texts are exact: a test says when one is gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCES = Path("src", "perdure")
+ENGINE = "tests/repositories/test_engine_machine.py"
+LIFECYCLE = "tests/models/test_lifecycle_machine.py"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """``text``, found once in ``file`` (below src/perdure), becomes ``replacement``; ``tests`` must notice.
+
+    A failure counts only if its message contains ``evidence``: a mutant that breaks something else proves nothing.
+    """
+
+    name: str
+    file: str
+    text: str
+    replacement: str
+    tests: tuple[str, ...]
+    evidence: str = "AssertionError"
+
+    def applied(self, source: str) -> str:
+        """The source with the promise broken; raises ValueError when the text is not there exactly once."""
+        if source.count(self.text) != 1:
+            raise ValueError(f"the text of the mutant {self.name!r} is {source.count(self.text)} times in {self.file}")
+        return source.replace(self.text, self.replacement)
+
+
+MUTANTS = (
+    Mutant(
+        "a transition is written whatever the fence",
+        "repositories/job_repository.py",
+        "AND job.fence = new.fence AND job.status = old.status",
+        "AND job.status = old.status",
+        (ENGINE,),
+    ),
+    Mutant(
+        "a transition is written whatever the state",
+        "repositories/job_repository.py",
+        "AND job.fence = new.fence AND job.status = old.status",
+        "AND job.fence = new.fence",
+        (ENGINE,),
+    ),
+    Mutant(
+        "a transition is written over a cancel request",
+        "repositories/job_repository.py",
+        "      AND job.cancel_requested_at IS NOT DISTINCT FROM old.cancel_requested_at\n",
+        "",
+        (ENGINE,),
+    ),
+    Mutant(
+        "a claim leaves the fence as it is",
+        "repositories/job_repository.py",
+        "fence = job.fence + 1",
+        "fence = job.fence",
+        (ENGINE,),
+    ),
+    Mutant(
+        "a claim locks nothing",
+        "repositories/job_repository.py",
+        "        LIMIT :limit\n        FOR UPDATE SKIP LOCKED))\n    AND EXISTS",
+        "        LIMIT :limit))\n    AND EXISTS",
+        (ENGINE,),
+    ),
+    Mutant(
+        "a claim asks for no lease",
+        "repositories/job_repository.py",
+        "WHERE worker.worker_id = :worker_id AND worker.lease_until > clock_timestamp())\n    RETURNING",
+        "WHERE worker.worker_id = :worker_id)\n    RETURNING",
+        (ENGINE,),
+    ),
+    Mutant(
+        "a lapsed lease is renewed",
+        "repositories/worker_repository.py",
+        "WHERE worker_id = ANY (CAST(:worker_ids AS uuid[])) AND lease_until > clock_timestamp()",
+        "WHERE worker_id = ANY (CAST(:worker_ids AS uuid[]))",
+        (ENGINE,),
+    ),
+    Mutant(
+        "the living are rescued",
+        "repositories/job_repository.py",
+        "WHERE worker.worker_id = job.worker_id AND worker.lease_until > clock_timestamp()",
+        "WHERE worker.worker_id = job.worker_id AND worker.lease_until > clock_timestamp() + interval '20 s'",
+        (ENGINE,),
+    ),
+    Mutant(
+        "the sweeper writes past the fence",
+        "workers/sweeper.py",
+        "recorded = await self._recorder.record(connection, transitions, now)",
+        """from sqlalchemy import text
+            rescue = "UPDATE perdure.jobs SET status = 'QUEUED', worker_id = NULL WHERE job_id = ANY (:ids)"
+            await connection.execute(text(rescue), {"ids": [one.job.job_id for one in transitions]})
+            recorded = await self._recorder.record(connection, [], now)""",
+        (ENGINE,),
+    ),
+    Mutant(
+        "a job becomes ready before its time",
+        "repositories/job_repository.py",
+        " AND due.run_at <= clock_timestamp()",
+        "",
+        (ENGINE,),
+    ),
+    Mutant(
+        "progress is written whatever the fence",
+        "repositories/job_repository.py",
+        "AND job.fence = new.fence AND job.worker_id IS NOT NULL",
+        "AND job.worker_id IS NOT NULL",
+        (ENGINE,),
+    ),
+    Mutant(
+        "a running job is cancelled over its worker's head",
+        "core/commands.py",
+        "if job.is_waiting:",
+        "if not job.is_final:",
+        (ENGINE,),
+    ),
+    Mutant(
+        "a conclusion is told before its commit",
+        "workers/completer.py",
+        """            dropped = await self._keep_outputs(connection, conclusions, recorded)
+        self._recorder.announce(recorded)""",
+        """            dropped = await self._keep_outputs(connection, conclusions, recorded)
+            self._recorder.announce(recorded)""",
+        (ENGINE,),
+    ),
+    Mutant(
+        "deliveries are written outside the transaction",
+        "core/recording.py",
+        "        await DeliveryRepository(connection).add(recorded.outbox.deliveries)",
+        """        async with connection.engine.connect() as other:
+            await DeliveryRepository(other).add(recorded.outbox.deliveries)
+            await other.commit()""",
+        (ENGINE,),
+    ),
+    Mutant(
+        "a save made again does not know its own",
+        "core/recording.py",
+        "repeated = await jobs.written_before(others) if others else []",
+        "repeated: list[Transition] = []",
+        (ENGINE,),
+    ),
+    Mutant(
+        "two ends of one claim are both taken",
+        "core/recording.py",
+        "transitions = list(reversed(first.values()))",
+        "transitions = list(transitions)",
+        (ENGINE,),
+    ),
+    Mutant(
+        "a retry forgets the attempts before it",
+        "models/job.py",
+        "return self._wait(JobStatus.RETRYING, now, delay, error=error)",
+        "return self._wait(JobStatus.RETRYING, now, delay, error=error, attempt=0)",
+        (LIFECYCLE,),
+    ),
+    Mutant(
+        "a snooze costs an attempt",
+        "models/job.py",
+        '{"attempt": self.attempt - 1, "snoozes"',
+        '{"attempt": self.attempt, "snoozes"',
+        (LIFECYCLE,),
+    ),
+    Mutant(
+        "what somebody wants cancelled is tried again",
+        "models/job.py",
+        "if self.cancel_requested_at is not None:\n            return self._finish(JobStatus.CANCELLED, now, error",
+        "if False:\n            return self._finish(JobStatus.CANCELLED, now, error",
+        (LIFECYCLE,),
+    ),
+    Mutant(
+        "a restart goes on with the last run",
+        "models/job.py",
+        "run=self.run + 1",
+        "run=self.run",
+        (LIFECYCLE,),
+    ),
+)
