@@ -24,8 +24,8 @@ from mutants.catalogue import ENGINE, LIFECYCLE, MUTANTS, SOURCES, Mutant
 ROOT = Path(__file__).parents[1]
 AT_ONCE = 2
 LONGEST_SECONDS = 180
-# The same walks at every run; the shortest way to what they find does not matter.
-ENVIRONMENT = {"CI": "1", "MACHINE_SHRINKS": "0"}
+ENVIRONMENT = {"CI": "1", "MUTANT": "1"}
+"""The same walks at every run, and no search for the shortest way to what they find (tests/conftest.py)."""
 EXAMPLES = "60"
 """How many walks it may take to find a mutant; the sources as they are get those of every test run."""
 UNTOUCHED = "nothing is changed"
@@ -98,7 +98,7 @@ def _failures_of(tests: Sequence[str], folder: Path, examples: dict[str, str]) -
 
 
 def _judgement(mutant: Mutant | None, failures: Sequence[str]) -> tuple[bool, str]:
-    first = " ".join(failures[0].split())[:100] if failures else ""
+    first = " ".join(failures[0].partition("Failing test case")[0].split())[:100] if failures else ""
     if mutant is None:
         return not failures, first or "nothing found"
     if not failures:

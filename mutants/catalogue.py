@@ -85,7 +85,7 @@ MUTANTS = (
         "the living are rescued",
         "repositories/job_repository.py",
         "WHERE worker.worker_id = job.worker_id AND worker.lease_until > clock_timestamp()",
-        "WHERE worker.worker_id = job.worker_id AND worker.lease_until > clock_timestamp() + interval '20 s'",
+        "WHERE worker.worker_id = job.worker_id AND worker.lease_until > clock_timestamp() + interval '1 minute'",
         (ENGINE,),
     ),
     Mutant(

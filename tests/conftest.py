@@ -35,9 +35,13 @@ for name in list(os.environ):
     if name.startswith(("PERDURE_", "MAILTRAP_", "MAIL_FROM_")) or name == "DATABASE_URL":
         del os.environ[name]
 
-# A slow machine is no finding; where CI is set, the examples are the same at every run.
+# A slow machine is no finding. Where CI is set, the examples are the same at every run; of a mutant (`make mutants`)
+# the first failure will do, and nobody looks for a shorter one.
 hypothesis.settings.register_profile(
-    "perdure", hypothesis.settings.get_profile("ci" if os.environ.get("CI") else "default"), deadline=None
+    "perdure",
+    hypothesis.settings.get_profile("ci" if os.environ.get("CI") else "default"),
+    deadline=None,
+    phases=[hypothesis.Phase.generate] if os.environ.get("MUTANT") else list(hypothesis.Phase),
 )
 hypothesis.settings.load_profile("perdure")
 

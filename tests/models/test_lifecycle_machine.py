@@ -60,18 +60,14 @@ class Lifecycle(RuleBasedStateMachine):
         )
 
     @standing(JobStatus.RUNNING)
-    @rule(outcome=outcomes, late=st.booleans())
-    def conclude(self, outcome, late):
-        before = self.job
+    @rule(outcome=outcomes, late=st.booleans(), unwanted=st.booleans())
+    def conclude(self, outcome, late, unwanted):
+        """Of an attempt that somebody may want cancelled."""
+        before = self.job = replace(self.job, cancel_requested_at=self.now if unwanted else None)
         self.step(before.conclude(outcome, self.now - timedelta(seconds=late)))
         if isinstance(outcome, Failed) and before.cancel_requested_at is None:
             again = outcome.error.reason in MAY_BE_RETRIED and before.attempt < before.max_attempts
             assert self.job.status is (JobStatus.RETRYING if again else JobStatus.FAILED)
-
-    @standing(JobStatus.RUNNING)
-    @rule()
-    def request_cancel(self):
-        self.job = replace(self.job, cancel_requested_at=self.now)
 
     @standing(JobStatus.SCHEDULED, JobStatus.QUEUED, JobStatus.RETRYING)
     @rule()

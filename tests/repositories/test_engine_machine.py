@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -46,7 +46,6 @@ from perdure.repositories.worker_repository import WorkerRepository
 from perdure.workers import batcher
 
 EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "10"))
-PHASES = [Phase.generate] if os.environ.get("MACHINE_SHRINKS") == "0" else [Phase.generate, Phase.shrink]
 STEPS = 50
 WORKERS = 3
 MOST_JOBS = 3
@@ -389,7 +388,6 @@ def test_nothing_that_can_happen_to_jobs_breaks_a_promise(embedded_url, monkeypa
                     derandomize="MACHINE_EXAMPLES" not in os.environ or "CI" in os.environ,
                     suppress_health_check=list(HealthCheck),
                     report_multiple_bugs=False,
-                    phases=PHASES,
                 ),
             )
         finally:
