@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: help setup demo dev test test-processes mutants bench check format reference docs requirements clean
+.PHONY: help setup demo dev test test-processes mutants chaos bench check format reference docs requirements clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ mutants: $(STAMP) ## Break one promise after another in a copy of the code; the 
 
 bench: $(STAMP) ## Measure Perdure, its peers and the database's own limit side by side (QUICK=1, FULL=1)
 	$(BIN)/python -m benchmarks --mode $(if $(QUICK),quick,$(if $(FULL),full,default))
+
+chaos: $(STAMP) ## Hurt real processes in every way, and ask the oracle what was lost (MINUTES=2, KILLS=200, SEED=…)
+	$(BIN)/python -m chaos --minutes $(or $(MINUTES),2) --kills $(or $(KILLS),200) $(if $(SEED),--seed $(SEED))
 
 check: $(STAMP) ## Run the checks alone: style, types, walls between the rooms
 	$(BIN)/ruff check .

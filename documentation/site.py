@@ -18,7 +18,7 @@ SECTIONS = {
     "": ["index.md", "quickstart.md"],
     "How to": ["how-to/*.md", "notifications/*.md"],
     "Reference": ["reference/*.md", "glossary.md"],
-    "Explanation": ["life-of-a-job.md", "guarantees.md", "performance.md", "decisions/*.md"],
+    "Explanation": ["life-of-a-job.md", "guarantees.md", "reliability.md", "performance.md", "decisions/*.md"],
     "Changes": ["changelog.md"],
 }
 """Where each page stands in the navigation."""

@@ -1,0 +1,1 @@
+"""Chaos: real processes under faults, and an oracle that says whether anything was lost. Run it with ``make chaos``."""
