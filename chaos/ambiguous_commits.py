@@ -36,8 +36,8 @@ def _install(share: float) -> None:
     chance = random.SystemRandom()
 
     @asynccontextmanager
-    async def transaction(self: Database) -> AsyncIterator[AsyncConnection]:
-        async with committed(self) as connection:
+    async def transaction(self: Database, **options: bool) -> AsyncIterator[AsyncConnection]:
+        async with committed(self, **options) as connection:
             yield connection
         if chance.random() < share:
             structlog.get_logger("perdure").warning(SAID)

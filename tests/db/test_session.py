@@ -1,7 +1,9 @@
 import pytest
+from chaos.proxy import Proxy
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from perdure.db import session
 from perdure.db.session import Database
 from perdure.db.url import DatabaseUrl
 from perdure.errors import Unavailable
@@ -44,6 +46,20 @@ async def test_a_database_that_is_not_there_is_unavailable():
     nowhere = Database(DatabaseUrl.parse("postgresql://nobody@127.0.0.1:9/none"))
     with pytest.raises(Unavailable):
         await nowhere.read_clock()
+
+
+async def test_a_connection_that_the_network_has_swallowed_is_given_up_for_another(embedded_url, monkeypatch):
+    monkeypatch.setattr(session, "UNHEARD_SECONDS", 0.2)
+    async with Proxy(embedded_url) as proxy:
+        database = Database(DatabaseUrl.parse(proxy.url))
+        for work in (database.transaction, database.snapshot):
+            await database.read_clock()
+            proxy.forget()
+            with pytest.raises(Unavailable):
+                async with work() as connection:
+                    await connection.execute(text("SELECT 1"))
+        await database.read_clock()
+        await database.close()
 
 
 async def test_the_clock_is_the_databases(database):

@@ -60,7 +60,7 @@ async def restore(database: Database, file: Path, *, replace: bool) -> Restored:
     replaced; ``ConfigurationError`` for a file that is no whole dump; ``SchemaTooNew`` for one of a newer version.
     """
     try:
-        async with database.transaction() as connection:
+        async with database.transaction(is_long=True) as connection:
             await migrate.lock(connection)
             await _refuse_if_used(connection, replace=replace)
             await connection.execute(text("DROP SCHEMA IF EXISTS perdure CASCADE"))

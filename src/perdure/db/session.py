@@ -6,6 +6,7 @@ A database that cannot be reached is ``Unavailable``, wherever it shows: routes 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +26,8 @@ from perdure.errors import Unavailable
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 STATEMENT_TIMEOUT_MS = 30_000
+UNHEARD_SECONDS = 35.0
+"""How long a unit of work may take. The server ends a statement before that: whoever still waits has lost it."""
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000
 """A transaction of ours that hangs must not hold its locks, nor the horizon of vacuum, for long."""
 
@@ -73,20 +76,16 @@ class Database:
             ) from error
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A unit of work: committed when the block ends, rolled back when it raises."""
-        async with _unavailable_when_lost():
-            connection = await self.engine.connect()
-            try:
-                yield connection
-                await connection.commit()
-            finally:
-                await connection.close()
+    async def transaction(self, *, is_long: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A unit of work: committed when the block ends, rolled back when it raises; a long one may take its time."""
+        async with self._connection(None if is_long else UNHEARD_SECONDS) as connection:
+            yield connection
+            await connection.commit()
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """A connection to read from; nothing is committed."""
-        async with _unavailable_when_lost(), self.engine.connect() as connection:
+        async with self._connection(UNHEARD_SECONDS) as connection:
             yield connection
 
     @asynccontextmanager
@@ -106,6 +105,17 @@ class Database:
         """Returns once the database has answered. Raises ``Unavailable``."""
         async with self.snapshot() as connection:
             await connection.execute(text("SELECT 1"))
+
+    @asynccontextmanager
+    async def _connection(self, within_seconds: float | None) -> AsyncIterator[AsyncConnection]:
+        """The network may swallow a connection and tell nobody: it is given up, not waited for."""
+        async with _unavailable_when_lost(), self.engine.connect() as connection:
+            try:
+                async with asyncio.timeout(within_seconds):
+                    yield connection
+            except TimeoutError:  # a rollback would not be heard either
+                await connection.invalidate()
+                raise
 
     async def read_clock(self) -> None:
         """Measures how the database's clock stands; half the round trip is taken as the reading's age."""
