@@ -46,6 +46,10 @@ class JobSummary(TypedDict):
     started_at: str | None
     finished_at: str | None
     cancel_requested_at: str | None
+    expires_at: str | None
+    unique_key: str | None
+    concurrency_key: str | None
+    copy_of: str | None
     context: dict[str, Any] | None
     notifications: dict[str, Any] | None
     progress: dict[str, Any] | None

@@ -45,7 +45,7 @@ class Job:
     ``context`` and ``notifications`` are kept as sent and mean nothing here. ``fence`` counts the claims: whoever
     holds the current number may write, nobody else. ``run`` counts from 1, ``attempt`` from 1 once running, and
     starts again in each run, as ``snoozes`` does from 0. ``names_files``: only a worker that sees the file store may
-    claim it. Times are aware UTC datetimes by the database's clock.
+    claim it. ``copy_of``: the job whose edited copy it is. Times are aware UTC datetimes by the database's clock.
     """
 
     job_id: UUID
@@ -63,6 +63,10 @@ class Job:
     notifications: dict[str, Any] | None = None
     tags: tuple[str, ...] = ()
     names_files: bool = False
+    expires_at: datetime | None = None
+    unique_key: str | None = None
+    concurrency_key: str | None = None
+    copy_of: UUID | None = None
     run: int = 1
     attempt: int = 0
     snoozes: int = 0

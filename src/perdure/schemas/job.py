@@ -137,6 +137,10 @@ class JobSummary(Answer):
     started_at: Moment | None = Field(description="when its latest attempt began")
     finished_at: Moment | None = Field(description="null until it is final")
     cancel_requested_at: Moment | None
+    expires_at: Moment | None = Field(description="too late to begin after this; null: never")
+    unique_key: str | None = Field(description="no other live job has it")
+    concurrency_key: str | None = Field(description="so many jobs of one key run at a time")
+    copy_of: UUID | None = Field(description="the job whose edited copy it is")
     context: dict[str, Any] | None = Field(description="as sent")
     notifications: dict[str, Any] | None = Field(description="as sent")
     progress: dict[str, Any] | None = Field(description="{percent, message}, as its processor last told it")
