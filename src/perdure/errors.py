@@ -14,6 +14,7 @@ PerdureError
 ├── Forbidden                    the API key lacks the scope, or a stranger asks a server without keys
 ├── NotFound                     no such job, file, delivery or key
 ├── Conflict                     the state of the thing forbids the request
+│   └── UniqueKeyTaken           a live job has the unique key (``job_id`` says which)
 ├── Unavailable                  the database or the file store cannot be reached just now
 │   └── FileStoreElsewhere       this process's folder is not the one where the platform keeps its files
 └── ConfigurationError           the set-up is wrong; the message says what to mend
@@ -114,6 +115,19 @@ class NotFound(PerdureError):
 
 class Conflict(PerdureError):
     code = "conflict"
+
+
+class UniqueKeyTaken(Conflict):
+    code = "unique_key_taken"
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__(
+            "A live job, whose id is this problem's job_id, has the unique key. Wait until it is final, or cancel it."
+        )
+        self.job_id = job_id
+
+    def extensions(self) -> dict[str, Any]:
+        return {"job_id": str(self.job_id)}
 
 
 class Unavailable(PerdureError):

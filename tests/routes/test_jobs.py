@@ -97,7 +97,8 @@ async def test_absent_is_answered_as_null(http):
         ({"payload": []}, "payload"),
         ({"unknown": 1}, "unknown"),
         ({"priority": 1000}, "priority"),
-        ({"unique_key": "k"}, "unique_key"),
+        ({"unique_key": ""}, "unique_key"),
+        ({"unique_key": "canary" * 40}, "unique_key"),
     ],
 )
 async def test_what_is_wrong_is_named_and_not_echoed(http, body, field):

@@ -13,7 +13,7 @@ from perdure.core.job_factory import JobFactory
 from perdure.core.recording import Recorder
 from perdure.db.session import Database
 from perdure.db.wakeup import Topic, Wakeup
-from perdure.errors import Conflict, NotFound
+from perdure.errors import Conflict, NotFound, UniqueKeyTaken
 from perdure.models.delivery import Delivery
 from perdure.models.file import FileRole, possible_file_ids
 from perdure.models.job import Job
@@ -46,7 +46,7 @@ class Commands:
             possible = possible_file_ids(sent.payload)
             files = await FileRepository(connection).lock_named(possible) if possible else set()
             job = self._factory.create(sent, published, now, files)
-            await JobRepository(connection).add([job])
+            await _add(JobRepository(connection), job)
             if files:
                 await FileRepository(connection).link([(job.job_id, file_id) for file_id in files], FileRole.INPUT)
         self._signals.emit(JobsSubmitted((job.job_id,), (job.job_type,)))
@@ -81,6 +81,9 @@ class Commands:
             if not job.is_final:
                 raise Conflict(f"The job is {job.status}; only a finished job can be retried.")
             recorded = await self._recorder.record(connection, [job.restart(now)], now)
+            if not recorded.held:
+                await _refuse_taken_key(JobRepository(connection), job)
+                raise Conflict("A live job had the unique key of this one until just now. Try again.")
         self._recorder.announce(recorded)
         return recorded.held[0].job
 
@@ -105,6 +108,17 @@ class Commands:
             await deliveries.add([again])
         self._wakeup.ring(Topic.DELIVERIES)
         return again
+
+
+async def _add(jobs: JobRepository, job: Job) -> None:
+    while not await jobs.add([job]):
+        await _refuse_taken_key(jobs, job)
+
+
+async def _refuse_taken_key(jobs: JobRepository, job: Job) -> None:
+    """Says which live job has the key, unless that has just ended."""
+    for holder in (await jobs.unique_holders([job.unique_key or ""])).values():
+        raise UniqueKeyTaken(holder)
 
 
 def _found(job: Job | None) -> Job:

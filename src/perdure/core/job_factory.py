@@ -75,6 +75,7 @@ class JobFactory:
             retry=_retry(sent, job_type),
             names_files=bool(files),
             tags=tuple(dict.fromkeys(sent.tags or ())),
+            unique_key=sent.unique_key,
             context=sent.context,
             notifications=sent.notifications,
         )

@@ -195,6 +195,11 @@ class Transition:
         object.__setattr__(self, "data", _timeline_data(self.before, self.job, self.event))
 
     @property
+    def takes_unique_key(self) -> bool:
+        """Whether it opens a job again whose unique key another live job may have by now."""
+        return self.job.unique_key is not None and self.before.is_final
+
+    @property
     def attempt_started_at(self) -> datetime | None:
         """When the attempt that the step ended began; None where it ended none."""
         return self.before.started_at if self.before.status is JobStatus.RUNNING else None

@@ -79,5 +79,8 @@ BECOMES_DUE = frozenset({JobStatus.SCHEDULED, JobStatus.RETRYING})
 FINAL = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED})
 """States that end a run; only a restart (a new run) leads out."""
 
+LIVE = frozenset(JobStatus) - FINAL
+"""States of which something is still to come."""
+
 WAITING = frozenset({JobStatus.SCHEDULED, JobStatus.QUEUED, JobStatus.RETRYING})
 """Live states in which no attempt is under way: a cancel takes effect at once."""

@@ -6,24 +6,25 @@ written only where state and fence are still the ones it started from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perdure.db.base import columns_of
-from perdure.db.models import JobEventRow
-from perdure.db.session import dump_json
 from perdure.models.job import Job, Transition
 from perdure.models.place import START, Place
+from perdure.repositories.job_events import JobEvents
 from perdure.repositories.mappers import JOB_COLUMNS, job_arrays, job_from_row
 from perdure.repositories.statements import cast, column_list, insert, unnest
+from perdure.repositories.unique_keys import LEAVING_OUT_TAKEN, UniqueKeys, in_order, was_taken
 
 _JOB = column_list(JOB_COLUMNS, "job")
 
 _ADD = text(insert("perdure.jobs", JOB_COLUMNS))
+_ADD_UNIQUE = text(insert("perdure.jobs", JOB_COLUMNS, LEAVING_OUT_TAKEN))
 
 # Takes ready jobs in order, each for one claimer only (SKIP LOCKED), and only while the claimer's own lease lives.
 # ARRAY(...) keeps the planner from joining the subquery to the whole table. The comparison of rows is where the scan
@@ -111,16 +112,6 @@ _APPLY = text(f"""
     RETURNING job.job_id, job.fence
 """)
 
-_EVENT_COLUMNS = tuple(column for column in columns_of(JobEventRow) if column.name != "event_id")
-_ADD_EVENTS = text(insert("perdure.job_events", _EVENT_COLUMNS))
-
-# The very same end of the very same attempt, to the microsecond: nobody else can have written it.
-_EVENT_MARKS = tuple(column for column in _EVENT_COLUMNS if column.name != "data")
-_WRITTEN_BEFORE = text(f"""
-    SELECT event.job_id, event.started_at FROM {unnest(_EVENT_MARKS, "mine")}
-    JOIN perdure.job_events AS event USING ({column_list(_EVENT_MARKS)})
-""")
-
 _LOCK = text(f"""
     SELECT {_JOB} FROM perdure.jobs AS job WHERE job.job_id = ANY (CAST(:job_ids AS uuid[]))
     ORDER BY job.job_id FOR UPDATE
@@ -172,9 +163,20 @@ class JobRepository:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, jobs: Sequence[Job]) -> None:
-        """Stores new jobs, all or none."""
-        await self._connection.execute(_ADD, job_arrays(jobs))
+    async def add(self, jobs: Sequence[Job]) -> list[Job]:
+        """Stores new jobs and returns those that were: all but the ones whose unique key a live job has.
+
+        Of several with one key, the first is stored.
+        """
+        if all(job.unique_key is None for job in jobs):
+            await self._connection.execute(_ADD, job_arrays(jobs))
+            return list(jobs)
+        stored = set((await self._connection.execute(_ADD_UNIQUE, job_arrays(in_order(jobs)))).scalars())
+        return [job for job in jobs if job.job_id in stored]
+
+    async def unique_holders(self, keys: Iterable[str]) -> dict[str, UUID]:
+        """Of these unique keys, those that a live job has, and that job."""
+        return await UniqueKeys(self._connection).holders(keys)
 
     async def claim(
         self,
@@ -214,8 +216,20 @@ class JobRepository:
     async def apply(self, transitions: Sequence[Transition]) -> list[Transition]:
         """Writes the transitions that still hold, with their events, and returns them; the others left no trace.
 
-        Each claim may be spoken for once.
+        Each claim may be spoken for once. No job is opened again while another live one has its unique key.
         """
+        if not any(transition.takes_unique_key for transition in transitions):
+            return await self._apply(transitions)
+        while True:
+            free = await UniqueKeys(self._connection).without_taken(transitions)
+            try:
+                async with self._connection.begin_nested():
+                    return await self._apply(free)
+            except IntegrityError as error:
+                if not was_taken(error):
+                    raise
+
+    async def _apply(self, transitions: Sequence[Transition]) -> list[Transition]:
         after = [transition.job for transition in transitions]
         arrays = job_arrays(after, _MATCHED_BY_TRANSITION + _CHANGED_BY_TRANSITION)
         arrays["status_before"] = [transition.before.status.value for transition in transitions]
@@ -223,15 +237,12 @@ class JobRepository:
         written = {(job_id, fence) for job_id, fence in await self._connection.execute(_APPLY, arrays)}
         held = [transition for transition in transitions if transition.before.claim_key in written]
         if held:
-            await self._connection.execute(_ADD_EVENTS, _event_arrays(held))
+            await JobEvents(self._connection).add(held)
         return held
 
     async def written_before(self, transitions: Sequence[Transition]) -> list[Transition]:
         """Those that an earlier try to save them wrote, although nobody heard of its commit."""
-        arrays = _event_arrays(transitions)
-        marks = {column.name: arrays[column.name] for column in _EVENT_MARKS}
-        found = {(job_id, at) for job_id, at in await self._connection.execute(_WRITTEN_BEFORE, marks)}
-        return [one for one in transitions if (one.before.job_id, one.before.started_at) in found]
+        return await JobEvents(self._connection).written_before(transitions)
 
     async def lock(self, job_id: UUID) -> Job | None:
         """The job as it stands, locked until the transaction ends; None when there is no such job."""
@@ -266,15 +277,3 @@ class JobRepository:
         await self._connection.execute(
             _SAVE_PROGRESS, {"job_id": list(job_ids), "fence": list(fences), "progress": list(values)}
         )
-
-
-def _event_arrays(transitions: Sequence[Transition]) -> dict[str, list[object]]:
-    return {
-        "job_id": [transition.job.job_id for transition in transitions],
-        "run": [transition.job.run for transition in transitions],
-        "attempt": [transition.before.attempt for transition in transitions],
-        "event": [transition.event.value for transition in transitions],
-        "at": [transition.at for transition in transitions],
-        "started_at": [transition.attempt_started_at for transition in transitions],
-        "data": [dump_json(transition.data) for transition in transitions],
-    }

@@ -21,6 +21,7 @@ from perdure.schemas.base import Answer, Moment, Request
 
 MAX_NAME_LENGTH = 100
 MAX_TAGS = 20
+MAX_UNIQUE_KEY_LENGTH = 200
 MAX_SECONDS = LONGEST_WAIT_SECONDS
 """Nothing is put off, or allowed to run, for longer than a leap year."""
 
@@ -91,7 +92,9 @@ class JobCreate(Request):
         None, description="whom to tell, per channel; kept as sent"
     )
     expires_at: None = Field(None, description="not supported yet; must be null")
-    unique_key: None = Field(None, description="not supported yet; must be null")
+    unique_key: Annotated[StrictStr, Field(min_length=1, max_length=MAX_UNIQUE_KEY_LENGTH)] | None = Field(
+        None, description="refused (409) while a live job has the same one, of whatever type"
+    )
     concurrency_key: None = Field(None, description="not supported yet; must be null")
 
     @model_validator(mode="after")

@@ -14,7 +14,9 @@ from sqlalchemy import BigInteger, Boolean, CheckConstraint, Double, Index, Inte
 from sqlalchemy.orm import Mapped, mapped_column
 
 from perdure.db.base import Base, Json, Timestamp, UuidType, quoted
-from perdure.models.lifecycle import BECOMES_DUE, FINAL, JobStatus
+from perdure.models.lifecycle import BECOMES_DUE, FINAL, LIVE, JobStatus
+
+UNIQUE_INDEX = "jobs_unique_live"
 
 
 class JobRow(Base):
@@ -63,4 +65,10 @@ class JobRow(Base):
         Index("jobs_ready", "queue", "rank", "run_at", "job_id", postgresql_where=text("status = 'QUEUED'")),
         Index("jobs_due", "run_at", postgresql_where=text(f"status IN ({quoted(BECOMES_DUE)})")),
         Index("jobs_running", "worker_id", postgresql_where=text("status = 'RUNNING'")),
+        Index(
+            UNIQUE_INDEX,
+            "unique_key",
+            unique=True,
+            postgresql_where=text(f"unique_key IS NOT NULL AND status IN ({quoted(LIVE)})"),
+        ),
     )
