@@ -9,12 +9,14 @@ PerdureError
 │   ├── InvalidCursor            a list cursor that this server did not make
 │   ├── BodyTooLarge             more bytes than the limit allows
 │   ├── UnsupportedMediaType     the body is not sent as JSON
-│   └── RangeNotSatisfiable      a part of a file that lies beyond its end
+│   ├── RangeNotSatisfiable      a part of a file that lies beyond its end
+│   └── IdempotencyKeyReused     the key is that of another submission (``job_id``, ``fields`` say of which)
 ├── Unauthenticated              no API key, or one that is not known (any more)
 ├── Forbidden                    the API key lacks the scope, or a stranger asks a server without keys
 ├── NotFound                     no such job, file, delivery or key
 ├── Conflict                     the state of the thing forbids the request
-│   └── UniqueKeyTaken           a live job has the unique key (``job_id`` says which)
+│   ├── UniqueKeyTaken           a live job has the unique key (``job_id`` says which)
+│   └── ReplayedJobRemoved       the job that was submitted under the idempotency key is there no more
 ├── Unavailable                  the database or the file store cannot be reached just now
 │   └── FileStoreElsewhere       this process's folder is not the one where the platform keeps its files
 └── ConfigurationError           the set-up is wrong; the message says what to mend
@@ -101,6 +103,21 @@ class RangeNotSatisfiable(InvalidInput):
         self.size_bytes = size_bytes
 
 
+class IdempotencyKeyReused(InvalidInput):
+    code = "idempotency_key_reused"
+
+    def __init__(self, job_id: UUID, fields: list[str]) -> None:
+        super().__init__(
+            f"Another job was submitted under this Idempotency-Key (job_id says which); {', '.join(fields)} differ. "
+            "Send what was sent then, or a new key."
+        )
+        self.job_id = job_id
+        self.fields = fields
+
+    def extensions(self) -> dict[str, Any]:
+        return {"job_id": str(self.job_id), "fields": self.fields}
+
+
 class Unauthenticated(PerdureError):
     code = "unauthenticated"
 
@@ -123,6 +140,20 @@ class UniqueKeyTaken(Conflict):
     def __init__(self, job_id: UUID) -> None:
         super().__init__(
             "A live job, whose id is this problem's job_id, has the unique key. Wait until it is final, or cancel it."
+        )
+        self.job_id = job_id
+
+    def extensions(self) -> dict[str, Any]:
+        return {"job_id": str(self.job_id)}
+
+
+class ReplayedJobRemoved(Conflict):
+    code = "replayed_job_removed"
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__(
+            "The job that was submitted under this Idempotency-Key was carried out, and removed since. To submit "
+            "another one, send a new key."
         )
         self.job_id = job_id
 

@@ -78,6 +78,19 @@ def test_a_job_from_submission_to_its_end(url, tmp_path):
     assert perdure("jobs", "watch", job["job_id"], url=url).returncode == 0
 
 
+def test_a_job_is_submitted_once_or_not_at_all(url):
+    submit = ("jobs", "submit", "demo.sleep", "--payload", '{"seconds": 0}', "--delay", "3600")
+    once = (*submit, "--idempotency-key", "k", "--unique-key", "u")
+    first, again = (perdure(*once, url=url).stdout.split() for _ in range(2))
+    assert first == again
+    refused = perdure(*submit, "--unique-key", "u", "--json", url=url)
+    assert (refused.returncode, json.loads(refused.stdout)["job_id"]) == (1, first[0])
+    previewed = perdure(*submit, "--unique-key", "u", "--email", "ada@example.com", "--dry-run", url=url)
+    assert previewed.returncode == 0, previewed.stderr
+    for said in ("SCHEDULED", first[0], "FAILURE\temail\ta***@e***.com\tPENDING"):
+        assert said in previewed.stdout
+
+
 def test_the_exit_code_tells_how_a_job_ended(url):
     failing = perdure("jobs", "submit", "demo.fail", "--max-retries", "0", "--email", "a@b.co", "--wait", url=url)
     assert failing.returncode == 3

@@ -139,6 +139,7 @@ def test_another_program_on_the_port_is_no_server(server):
         (["--payload", '"text"'], "must be a JSON object"),
         (["--payload", "@missing.json"], "cannot be read"),
         (["--timeout", "-1"], "--timeout"),
+        (["--dry-run"], "uploads no --file"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_sent(server, tmp_path, arguments, said):

@@ -6,13 +6,17 @@ import pytest
 
 from perdure.client import answers
 from perdure.routes import inbox
-from perdure.schemas import delivery, explanation, file, job, job_type, statistics, worker
+from perdure.schemas import delivery, explanation, file, job, job_type, preview, statistics, worker
 
 PAIRS = [
     (answers.Job, job.JobAnswer),
     (answers.JobSummary, job.JobSummary),
     (answers.JobError, job.ErrorAnswer),
     (answers.Event, job.EventAnswer),
+    (answers.Preview, preview.PreviewAnswer),
+    (answers.DeclaredJob, preview.DeclaredJob),
+    (answers.PlannedRetry, preview.PlannedRetry),
+    (answers.PlannedDelivery, preview.PlannedDelivery),
     (answers.Delivery, delivery.DeliveryAnswer),
     (answers.Worker, worker.WorkerAnswer),
     (answers.DeliveryDetail, delivery.DeliveryDetail),

@@ -12,7 +12,7 @@ import pytest
 from perdure.client import calls
 from perdure.client.client import AsyncClient, Client
 from perdure.client.errors import PerdureAPIError, ServerUnreachable
-from perdure.errors import ConfigurationError, PerdureError
+from perdure.errors import ConfigurationError, InvalidInput, PerdureError
 
 URL = "http://127.0.0.1:8080"
 JOB = {"job_id": "1", "status": "SUCCEEDED", "finished_at": "2030-01-31T12:00:00Z"}
@@ -84,6 +84,67 @@ def test_a_job_is_submitted_with_what_is_declared(use):
         "tags": ["a"],
         "context": {"email": "a@b.co"},
     }
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Nobody waits before a call is made again."""
+    monkeypatch.setattr("perdure.client.wire.REPEATED_AFTER_SECONDS", (0.0, 0.0, 0.0))
+
+
+def keys_of(network):
+    return [request.headers.get("idempotency-key") for request in network.asked]
+
+
+def test_every_submission_has_a_key_of_its_own_or_the_one_given(use):
+    network = Network(*(answer(JOB, 201) for _ in range(3)))
+    for given in ({}, {}, {"idempotency_key": "mine"}):
+        use(network, "submit", "demo.sleep", **given)
+    first, second, third = keys_of(network)
+    assert first != second
+    assert third == "mine"
+    assert "mine" not in str(network.bodies)
+
+
+def test_a_submission_whose_answer_is_lost_is_sent_again_under_its_key(use, at_once):
+    unavailable = answer({"code": "unavailable"}, 503)
+    network = Network(httpx2.ReadError("lost"), httpx2.ConnectError("starts"), unavailable, answer(JOB))
+    assert use(network, "submit", "demo.sleep", {"seconds": 1}) == JOB
+    assert len(network.asked) == 4
+    assert len(set(keys_of(network))) == len(set(network.bodies)) == 1
+
+
+@pytest.mark.parametrize("lost", [httpx2.ReadTimeout("lost"), httpx2.RemoteProtocolError("lost")])
+def test_patience_with_a_server_has_an_end(use, at_once, lost):
+    network = Network(*[lost] * 4)
+    with pytest.raises(ServerUnreachable):
+        use(network, "submit", "demo.sleep")
+    assert len(network.asked) == 4
+
+
+@pytest.mark.parametrize(
+    ("answers", "method", "argument"),
+    [
+        ([httpx2.ConnectError("nobody there")], "submit", "demo.sleep"),
+        ([None], "submit", "demo.sleep"),
+        ([httpx2.ReadError("lost"), None], "submit", "demo.sleep"),
+        ([httpx2.ReadError("lost")], "call", calls.submit({"job_type": "demo.sleep"})),
+        ([httpx2.ReadError("lost")], "call", calls.retry_job("1")),
+    ],
+)
+def test_what_nobody_heard_or_may_be_done_twice_or_is_answered_is_not_asked_again(
+    use, at_once, answers, method, argument
+):
+    network = Network(*(answer(PROBLEM, 422) if one is None else one for one in answers))
+    with pytest.raises((ServerUnreachable, PerdureAPIError)):
+        use(network, method, argument)
+    assert len(network.asked) == len(answers)
+
+
+@pytest.mark.parametrize("key", ["ü", "a\nb"])
+def test_a_key_that_cannot_be_sent_is_refused(use, key):
+    with pytest.raises(InvalidInput):
+        use(Network(), "submit", "demo.sleep", idempotency_key=key)
 
 
 def test_waiting_strings_long_polls_together_until_the_job_is_final(use):

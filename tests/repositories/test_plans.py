@@ -130,6 +130,7 @@ ACTS: dict[str, tuple[Act, set[str]]] = {
         lambda connection, crowd: JobRepository(connection).ready_beyond({"busy": crowd.mark, "q1": START}),
         {"jobs_ready"},
     ),
+    "unique_holders": (lambda connection, _: JobRepository(connection).unique_holders(["k"]), {"jobs_unique_live"}),
     "apply": (apply, {"jobs_pkey", "job_events_pkey"}),
     "save_progress": (
         lambda connection, _: JobRepository(connection).save_progress([(uuid7(), 1, "{}")]),

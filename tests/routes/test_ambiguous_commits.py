@@ -1,7 +1,7 @@
 """The database commits, and its answer is lost with the connection: the client is told to look, and what is, is whole.
 
-Doing it again does no harm where the state forbids it; where it does not (a submission, a resend) it is done twice,
-as documented: a request without an answer may have been carried out.
+Doing it again does no harm where the state forbids it, or under an idempotency key; where there is neither (another
+submission, a resend) it is done twice, as documented: a request without an answer may have been carried out.
 """
 
 import asyncpg
@@ -49,6 +49,13 @@ async def test_a_submitted_job_is_whole(http, losing):
     job = await only_job(http)
     assert (job["status"], job["payload"], job["notifications"]) == ("QUEUED", {"seconds": 1}, TOLD["notifications"])
     assert await timeline(http, job) == ["CREATED"]
+
+
+async def test_a_submission_under_a_key_is_found_when_asked_again(http, losing):
+    sent = {"json": {"job_type": "demo.sleep"}, "headers": {"Idempotency-Key": "k"}}
+    await refused(http, losing, "/v1/jobs", **sent)
+    again = await http.post("/v1/jobs", **sent)
+    assert (again.status_code, again.json()) == (200, await only_job(http))
 
 
 async def test_cancel_retry_and_resend_are_done_and_said_when_asked_again(http, losing, database):

@@ -100,7 +100,7 @@ def test_a_wrong_context_is_named_and_not_echoed(field, value):
         {"tags": ["a"] * 21},
         {"tags": "a"},
         {"expires_at": "2030-01-01T00:00:00Z"},
-        {"unique_key": "k"},
+        {"unique_key": "k" * 201},
         {"concurrency_key": "k"},
         {"notifications": []},
         {"notifications": {"email": True}},

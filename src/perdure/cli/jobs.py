@@ -18,7 +18,8 @@ from perdure.cli.output import (
     print_table,
     shown,
 )
-from perdure.cli.payload import naming_file, read_payload
+from perdure.cli.payload import naming_file, read_payload, wrong_usage
+from perdure.cli.preview import print_preview
 from perdure.cli.server import AsJson, JobId, Url, connect, show
 from perdure.cli.timeline import print_progress, print_timeline
 
@@ -46,8 +47,13 @@ def submit(
     max_retries: Annotated[int | None, typer.Option(help="Further attempts after a failed one.")] = None,
     time_limit: Annotated[float | None, typer.Option("--attempt-timeout", help="Seconds one attempt may take.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="A tag; may be given again.")] = None,
+    unique_key: Annotated[str | None, typer.Option(help="Refused while a job with this key is not finished.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Of your making: within 24 hours, the same key again is the same job.")
+    ] = None,
     email: Annotated[str | None, typer.Option(help="Whom to tell by mail how it ended.")] = None,
     user_id: Annotated[str | None, typer.Option(help="Whose job it is.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and submit nothing.")] = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until it is final; the exit code tells how it ended.")
     ] = False,
@@ -63,16 +69,20 @@ def submit(
         "max_retries": max_retries,
         "timeout_seconds": time_limit,
         "tags": tag,
+        "unique_key": unique_key,
         "context": _given(user_id=user_id, email=email) or None,
         "notifications": None if email is None else {"email": {"enabled": True, "on": ["SUCCESS", "FAILURE"]}},
     }
     given = read_payload(payload)
+    if dry_run:
+        _preview(job_type, given, file, _given(**declared), url, as_json=as_json)
+        return
     if file is not None:
         given = naming_file(given, file)
     with connect(url) as client:
         if file is not None:
             given["file"] = client.upload(file)["file_id"]
-        job = client.submit(job_type, given, **_given(**declared))
+        job = client.submit(job_type, given, idempotency_key=idempotency_key, **_given(**declared))
         if wait:
             job = client.wait(job["job_id"], timeout)
     if as_json:
@@ -183,6 +193,17 @@ def retry(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
     from perdure.client import calls
 
     show(calls.retry_job(job_id), url, as_json=as_json, as_text=_print_status)
+
+
+def _preview(
+    job_type: str, payload: Any, file: Path | None, declared: dict[str, Any], url: str | None, *, as_json: bool
+) -> None:
+    from perdure.client import calls
+
+    if file is not None:
+        raise wrong_usage("--dry-run stores nothing, so it uploads no --file. Name an uploaded one in --payload.")
+    call = calls.preview({"job_type": job_type, "payload": payload} | declared)
+    show(call, url, as_json=as_json, as_text=print_preview)
 
 
 def _print_page(page: Page[JobSummary]) -> None:

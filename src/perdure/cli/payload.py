@@ -17,17 +17,18 @@ def naming_file(payload: Any, file: Path) -> dict[str, Any]:
     """The payload as an object that can name the file; both are judged before anything is sent."""
     check_readable(file)
     if not isinstance(payload, dict | None):
-        raise _wrong_usage("--payload must be a JSON object when --file is given: the file's id joins it.")
+        raise wrong_usage("--payload must be a JSON object when --file is given: the file's id joins it.")
     return payload or {}
 
 
 def check_readable(file: Path) -> None:
     """Leaves the command when there is no such file, before anything is sent."""
     if not file.is_file() or not os.access(file, os.R_OK):
-        raise _wrong_usage(f"there is no file {file} that can be read.")
+        raise wrong_usage(f"there is no file {file} that can be read.")
 
 
-def _wrong_usage(message: str) -> typer.Exit:
+def wrong_usage(message: str) -> typer.Exit:
+    """Says what is wrong with the command, and returns how to leave it."""
     sys.stderr.write(f"Error: {message}\n")
     return typer.Exit(ExitCode.USAGE)
 
@@ -42,4 +43,4 @@ def read_payload(given: str | None) -> Any:
         text = Path(given[1:]).read_text(encoding="utf-8") if given.startswith("@") else given
         return json.loads(text)
     except (OSError, ValueError) as error:
-        raise _wrong_usage(f"--payload must be JSON, @FILE or -; this cannot be read: {error}") from None
+        raise wrong_usage(f"--payload must be JSON, @FILE or -; this cannot be read: {error}") from None

@@ -23,6 +23,7 @@ from perdure.client.answers import (
     JobType,
     Mail,
     Page,
+    Preview,
     Statistics,
     StoredFile,
     Worker,
@@ -34,17 +35,26 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Answer]):
-    """One request. ``wait_seconds`` is how long the server may take on purpose."""
+    """One request. ``wait_seconds`` is how long the server may take on purpose.
+
+    One with an ``idempotency_key`` is made again when its answer is lost, and is carried out once.
+    """
 
     method: str
     path: str
     params: Mapping[str, Any] = field(default_factory=dict)
     json: Any = None
     wait_seconds: float = 0.0
+    idempotency_key: str | None = None
 
 
-def submit(job: Mapping[str, Any]) -> Call[Job]:
-    return Call("POST", "/v1/jobs", json=dict(job))
+def submit(job: Mapping[str, Any], idempotency_key: str | None = None) -> Call[Job]:
+    return Call("POST", "/v1/jobs", json=dict(job), idempotency_key=idempotency_key)
+
+
+def preview(job: Mapping[str, Any]) -> Call[Preview]:
+    """What submitting the job would come to; nothing is stored."""
+    return Call("POST", "/v1/jobs", {"dry_run": True}, json=dict(job))
 
 
 def get_job(job_id: Id) -> Call[Job]:

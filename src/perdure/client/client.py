@@ -10,19 +10,23 @@ with Client() as perdure:
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
+from uuid import uuid4
 
 import httpx2
 
 from perdure.client import calls
-from perdure.client.answers import Job, StoredFile
+from perdure.client.answers import Job, Preview, StoredFile
 from perdure.client.calls import Call, Id
+from perdure.client.errors import PerdureAPIError, ServerUnreachable
 from perdure.client.wire import (
     BLOCK_BYTES,
     Deadline,
+    Repetition,
     decoded,
     options,
     reaching,
@@ -58,13 +62,31 @@ class Client:
 
     def call(self, call: Call[Answer]) -> Answer:
         """Carries out any of ``perdure.client.calls``."""
-        with reaching(self._http.base_url):
-            answer: Answer = decoded(self._http.request(**request_of(call)))
-        return answer
+        repetition = Repetition(call)
+        while True:
+            try:
+                with reaching(self._http.base_url):
+                    answer: Answer = decoded(self._http.request(**request_of(call)))
+            except (ServerUnreachable, PerdureAPIError) as error:
+                seconds = repetition.wait_seconds(error)
+                if seconds is None:
+                    raise
+            else:
+                return answer
+            time.sleep(seconds)
 
-    def submit(self, job_type: str, payload: Any = None, **declared: Any) -> Job:
-        """Submits a job; ``declared`` are the other fields of the API. Returns the job once it is committed."""
-        return self.call(calls.submit({"job_type": job_type, "payload": payload} | declared))
+    def submit(self, job_type: str, payload: Any = None, *, idempotency_key: str | None = None, **declared: Any) -> Job:
+        """Submits a job; ``declared`` are the other fields of the API. Returns the job once it is committed.
+
+        An answer that is lost on the way is asked for again, under the same idempotency key, and is one job. Give
+        ``idempotency_key`` yourself where your program may start over and submit the same job once more.
+        """
+        job = {"job_type": job_type, "payload": payload} | declared
+        return self.call(calls.submit(job, idempotency_key or str(uuid4())))
+
+    def preview(self, job_type: str, payload: Any = None, **declared: Any) -> Preview:
+        """What the same ``submit`` would come to. Nothing is stored."""
+        return self.call(calls.preview({"job_type": job_type, "payload": payload} | declared))
 
     def get(self, job_id: Id) -> Job:
         return self.call(calls.get_job(job_id))
@@ -121,13 +143,32 @@ class AsyncClient:
 
     async def call(self, call: Call[Answer]) -> Answer:
         """Carries out any of ``perdure.client.calls``."""
-        with reaching(self._http.base_url):
-            answer: Answer = decoded(await self._http.request(**request_of(call)))
-        return answer
+        repetition = Repetition(call)
+        while True:
+            try:
+                with reaching(self._http.base_url):
+                    answer: Answer = decoded(await self._http.request(**request_of(call)))
+            except (ServerUnreachable, PerdureAPIError) as error:
+                seconds = repetition.wait_seconds(error)
+                if seconds is None:
+                    raise
+            else:
+                return answer
+            await asyncio.sleep(seconds)
 
-    async def submit(self, job_type: str, payload: Any = None, **declared: Any) -> Job:
-        """Submits a job; ``declared`` are the other fields of the API. Returns the job once it is committed."""
-        return await self.call(calls.submit({"job_type": job_type, "payload": payload} | declared))
+    async def submit(
+        self, job_type: str, payload: Any = None, *, idempotency_key: str | None = None, **declared: Any
+    ) -> Job:
+        """Submits a job; ``declared`` are the other fields of the API. Returns the job once it is committed.
+
+        See ``Client.submit`` for ``idempotency_key``.
+        """
+        job = {"job_type": job_type, "payload": payload} | declared
+        return await self.call(calls.submit(job, idempotency_key or str(uuid4())))
+
+    async def preview(self, job_type: str, payload: Any = None, **declared: Any) -> Preview:
+        """What the same ``submit`` would come to. Nothing is stored."""
+        return await self.call(calls.preview({"job_type": job_type, "payload": payload} | declared))
 
     async def get(self, job_id: Id) -> Job:
         return await self.call(calls.get_job(job_id))

@@ -15,7 +15,7 @@ import httpx2
 import perdure
 from perdure.client.calls import Call, upload_file
 from perdure.client.errors import PerdureAPIError, ServerUnreachable
-from perdure.errors import ConfigurationError
+from perdure.errors import ConfigurationError, InvalidInput
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 TIMEOUT_SECONDS = 30.0
@@ -23,6 +23,16 @@ CONNECT_SECONDS = 5.0
 BLOCK_BYTES = 262_144
 LONG_POLL_SECONDS = 20.0
 """The length of one long poll; ``wait`` strings them together."""
+REPEATED_AFTER_SECONDS = (0.2, 1.0, 3.0)
+"""How long to wait before a call is made again whose answer was lost: as long as a server takes to start again."""
+_PERHAPS_HEARD = (
+    httpx2.ReadError,
+    httpx2.ReadTimeout,
+    httpx2.WriteError,
+    httpx2.WriteTimeout,
+    httpx2.RemoteProtocolError,
+)
+_PASSING = frozenset({502, 503, 504})
 
 
 class Deadline:
@@ -40,6 +50,21 @@ class Deadline:
         return self._until is not None and time.monotonic() >= self._until
 
 
+class Repetition:
+    """Whether a call is made again, and when: if it has an idempotency key, and may have been carried out unheard."""
+
+    def __init__(self, call: Call[Any]) -> None:
+        self._waits = iter(() if call.idempotency_key is None else REPEATED_AFTER_SECONDS)
+        self._may_be_done = False
+
+    def wait_seconds(self, error: ServerUnreachable | PerdureAPIError) -> float | None:
+        """Seconds to wait before the next time; None when ``error`` is what the call came to."""
+        is_gone = isinstance(error, ServerUnreachable)
+        is_passing = isinstance(error, PerdureAPIError) and error.status in _PASSING
+        self._may_be_done = self._may_be_done or is_passing or isinstance(error.__cause__, _PERHAPS_HEARD)
+        return next(self._waits, None) if self._may_be_done and (is_gone or is_passing) else None
+
+
 def options(url: str | None, api_key: str | None) -> dict[str, Any]:
     """Where the server is, and the key, from the arguments or the environment."""
     base_url = _base_url(url or os.environ.get("PERDURE_URL") or DEFAULT_URL)
@@ -54,6 +79,8 @@ def options(url: str | None, api_key: str | None) -> dict[str, Any]:
 
 def request_of(call: Call[Any]) -> dict[str, Any]:
     body = {} if call.json is None else {"json": call.json}
+    if call.idempotency_key is not None:
+        body["headers"] = {"Idempotency-Key": _checked(call.idempotency_key)}
     timeout = httpx2.Timeout(TIMEOUT_SECONDS + call.wait_seconds, connect=CONNECT_SECONDS)
     return {"method": call.method, "url": call.path, "params": call.params, "timeout": timeout} | body
 
@@ -97,6 +124,12 @@ def reaching(url: httpx2.URL) -> Iterator[None]:
             f"No server answers at {url.scheme}://{url.netloc.decode()} ({type(error).__name__}). Start one with "
             "`perdure dev`, or say where it is with PERDURE_URL or --url."
         ) from error
+
+
+def _checked(key: str) -> str:
+    if not (key.isascii() and key.isprintable()):
+        raise InvalidInput("An idempotency key is 1 to 255 visible ASCII characters.")
+    return key
 
 
 def _base_url(given: str) -> httpx2.URL:

@@ -1,25 +1,32 @@
-"""What can be asked of the platform: submit, cancel, retry, resend. One command, one transaction.
+"""What can be asked of the platform: submit (or only preview), cancel, retry, resend. One command, one transaction.
 
 Routes, the command line and (later) the dashboard all come through here.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
+from perdure.core.idempotency import KEPT, check_same, submission_of
 from perdure.core.job_factory import JobFactory
+from perdure.core.preview import Preview, preview_of
 from perdure.core.recording import Recorder
 from perdure.db.session import Database
 from perdure.db.wakeup import Topic, Wakeup
-from perdure.errors import Conflict, NotFound, UniqueKeyTaken
+from perdure.errors import Conflict, NotFound, ReplayedJobRemoved, UniqueKeyTaken
 from perdure.models.delivery import Delivery
 from perdure.models.file import FileRole, possible_file_ids
 from perdure.models.job import Job
 from perdure.models.lifecycle import JobStatus
+from perdure.models.submission import IdempotencyKey, Submission
 from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.repositories.file_repository import FileRepository
+from perdure.repositories.idempotency_repository import IdempotencyRepository
+from perdure.repositories.job_queries import JobQueries
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.job_type_queries import JobTypeQueries
 from perdure.schemas.job import JobCreate
@@ -39,19 +46,65 @@ class Commands:
         self._signals = signals
 
     async def submit(self, sent: JobCreate) -> Job:
-        """Stores the job that ``sent`` declares and returns it, once it is committed."""
+        """Stores the job that ``sent`` declares and returns it, once it is committed.
+
+        Raises ``UniqueKeyTaken`` where a live job has its unique key.
+        """
         now = self._database.clock.now()
         async with self._database.transaction() as connection:
-            published = await JobTypeQueries(connection).get(sent.job_type)
-            possible = possible_file_ids(sent.payload)
-            files = await FileRepository(connection).lock_named(possible) if possible else set()
-            job = self._factory.create(sent, published, now, files)
-            await _add(JobRepository(connection), job)
-            if files:
-                await FileRepository(connection).link([(job.job_id, file_id) for file_id in files], FileRole.INPUT)
+            job = await self._stored(connection, sent, now)
+        self._announce(job)
+        return job
+
+    async def submit_once(self, sent: JobCreate, key: IdempotencyKey) -> Submission:
+        """Like ``submit``, the first time; repeated under its key within a day, it returns the job of the first time.
+
+        Raises ``IdempotencyKeyReused`` where something else was submitted then.
+        """
+        now = self._database.clock.now()
+        submission = submission_of(uuid7(), sent)
+        async with self._database.transaction() as connection:
+            first = await IdempotencyRepository(connection).take(key, submission, now, now - KEPT)
+            if first is not submission:
+                check_same(first, submission)
+                made = await JobQueries(connection).get(first.job_id)
+                if made is None:
+                    raise ReplayedJobRemoved(first.job_id)
+                return Submission(made, is_replay=True)
+            job = await self._stored(connection, sent, now, submission.job_id)
+        self._announce(job)
+        return Submission(job, is_replay=False)
+
+    async def preview(self, sent: JobCreate) -> Preview:
+        """What ``submit`` would do, checked as it is there. Stores nothing."""
+        now = self._database.clock.now()
+        async with self._database.snapshot() as connection:
+            job, _files = await self._declared(connection, sent, now)
+            return await preview_of(job, connection, self._recorder, now)
+
+    async def _stored(
+        self, connection: AsyncConnection, sent: JobCreate, now: datetime, job_id: UUID | None = None
+    ) -> Job:
+        job, files = await self._declared(connection, sent, now, job_id)
+        jobs = JobRepository(connection)
+        while not await jobs.add([job]):
+            await _refuse_taken_key(jobs, job)
+        if files:
+            await FileRepository(connection).link([(job.job_id, file_id) for file_id in files], FileRole.INPUT)
+        return job
+
+    async def _declared(
+        self, connection: AsyncConnection, sent: JobCreate, now: datetime, job_id: UUID | None = None
+    ) -> tuple[Job, set[UUID]]:
+        """The job as it is declared, and the files that it names, which stay until the transaction ends."""
+        published = await JobTypeQueries(connection).get(sent.job_type)
+        possible = possible_file_ids(sent.payload)
+        files = await FileRepository(connection).lock_named(possible) if possible else set()
+        return self._factory.create(sent, published, now, files, job_id), files
+
+    def _announce(self, job: Job) -> None:
         self._signals.emit(JobsSubmitted((job.job_id,), (job.job_type,)))
         self._wakeup.ring(Topic.JOBS_READY if job.status is JobStatus.QUEUED else Topic.JOBS_WAITING)
-        return job
 
     async def cancel(self, job_id: UUID) -> Job:
         """Cancels a waiting job at once; asks a running one to stop (it stays RUNNING until it has)."""
@@ -108,11 +161,6 @@ class Commands:
             await deliveries.add([again])
         self._wakeup.ring(Topic.DELIVERIES)
         return again
-
-
-async def _add(jobs: JobRepository, job: Job) -> None:
-    while not await jobs.add([job]):
-        await _refuse_taken_key(jobs, job)
 
 
 async def _refuse_taken_key(jobs: JobRepository, job: Job) -> None:

@@ -45,11 +45,17 @@ class JobFactory:
         self._providers = providers
 
     def create(
-        self, sent: JobCreate, job_type: PublishedType | None, now: datetime, files: AbstractSet[UUID] = frozenset()
+        self,
+        sent: JobCreate,
+        job_type: PublishedType | None,
+        now: datetime,
+        files: AbstractSet[UUID] = frozenset(),
+        job_id: UUID | None = None,
     ) -> Job:
         """The job that ``sent`` declares; raises ``UnknownJobType``, or ``ValidationFailed`` with all that is wrong.
 
-        ``files`` are those of the payload's strings that name stored files.
+        ``files`` are those of the payload's strings that name stored files; ``job_id`` is its id, where that was given
+        out already.
         """
         if job_type is None:
             raise UnknownJobType(
@@ -63,7 +69,7 @@ class JobFactory:
         if problems:
             raise ValidationFailed(problems)
         return Job.submit(
-            job_id=uuid7(),
+            job_id=job_id or uuid7(),
             now=now,
             run_at=_due(sent, now),
             job_type=sent.job_type,

@@ -17,7 +17,7 @@ from perdure.core.notifications.dispatcher import NotificationDispatcher, Outbox
 from perdure.core.notifications.events import JobEvent
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.db.wakeup import Topic, Wakeup
-from perdure.models.delivery import DeliveryStatus
+from perdure.models.delivery import Delivery, DeliveryStatus
 from perdure.models.job import Job, Transition
 from perdure.models.lifecycle import BECOMES_DUE, FINAL, JobStatus, TimelineEvent
 from perdure.repositories.delivery_repository import DeliveryRepository
@@ -89,6 +89,12 @@ class Recorder:
         for intent in recorded.outbox.intents:
             self._signals.emit(NotificationIntended(intent.job_id, intent.event.value, intent.channels, intent.cause))
         self._wakeup.ring(*_topics(recorded))
+
+    def deliveries_of(self, job: Job, event: JobEvent, now: datetime) -> Sequence[Delivery]:
+        """What would be written of ``event``, if it came to it."""
+        outbox = Outbox()
+        NotificationDispatcher(self._providers, outbox, now).dispatch(job, event)
+        return outbox.deliveries
 
     def _dispatch(self, jobs: Sequence[Job], outbox: Outbox, now: datetime) -> None:
         dispatcher = NotificationDispatcher(self._providers, outbox, now)

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from perdure.core.idempotency import KEPT
 from perdure.db.session import Database
 from perdure.repositories.file_repository import FileRepository
+from perdure.repositories.idempotency_repository import IdempotencyRepository
 from perdure.repositories.retention_repository import Cutoffs, RetentionRepository
 
 BATCH = 500
@@ -55,9 +57,11 @@ class Retention:
     async def remove_batch(self, after: UUID) -> Batch | None:
         """Removes what may go of the next jobs after the id ``after``; None while another process prunes.
 
-        Files that no job names any more go with the last batch; their bytes follow when somebody sweeps.
+        Files that no job names any more go with the last batch; their bytes follow when somebody sweeps. So do
+        idempotency keys that are not known any more, whatever the policy.
         """
-        cutoffs = self._policy.cutoffs(self._database.clock.now())
+        now = self._database.clock.now()
+        cutoffs = self._policy.cutoffs(now)
         async with self._database.transaction() as connection:
             repository = RetentionRepository(connection, cutoffs)
             if not await repository.is_alone():
@@ -67,8 +71,10 @@ class Retention:
             is_last = len(stretch.job_ids) < BATCH
             if is_last:
                 files = await FileRepository(connection).delete_unnamed(cutoffs.before, BATCH)
+                keys = await IdempotencyRepository(connection).delete_old(now - KEPT, BATCH)
                 removed += Counter(files=len(files), inbox_messages=await repository.remove_mails())
-                is_last = len(files) < BATCH
+                removed += Counter(idempotency_keys=keys)
+                is_last = max(len(files), keys) < BATCH
         return Batch(removed, stretch.job_ids[-1] if stretch.job_ids else after, is_last)
 
     async def remove_all(self) -> Counter[str]:
@@ -84,7 +90,8 @@ class Retention:
 
     async def count_all(self) -> Counter[str]:
         """How much ``remove_all`` would remove, as far as can be seen now."""
-        cutoffs = self._policy.cutoffs(self._database.clock.now())
+        now = self._database.clock.now()
+        cutoffs = self._policy.cutoffs(now)
         counted: Counter[str] = Counter()
         after: UUID | None = START
         while after is not None:
@@ -95,7 +102,9 @@ class Retention:
                 after = stretch.job_ids[-1] if len(stretch.job_ids) == BATCH else None
                 if after is None:
                     counted += Counter(
-                        files=await repository.count_files(), inbox_messages=await repository.count_mails()
+                        files=await repository.count_files(),
+                        inbox_messages=await repository.count_mails(),
+                        idempotency_keys=await IdempotencyRepository(connection).count_old(now - KEPT),
                     )
         return counted
 

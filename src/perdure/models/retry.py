@@ -24,8 +24,12 @@ class RetryPolicy:
 
     def delay_seconds(self, identity: UUID, attempt: int) -> float:
         """Seconds to wait after failed attempt ``attempt`` (from 1) of the job ``identity``."""
+        return self.mean_seconds(attempt) * jitter_factor(identity, attempt)
+
+    def mean_seconds(self, attempt: int) -> float:
+        """The same before jitter, which spreads it by ``JITTER``."""
         exponent = min(attempt - 1, 62)
-        return float(min(self.base_seconds * 2**exponent, self.max_seconds) * jitter_factor(identity, attempt))
+        return float(min(self.base_seconds * 2**exponent, self.max_seconds))
 
 
 def checked_wait(seconds: float) -> float:
@@ -38,7 +42,7 @@ def checked_wait(seconds: float) -> float:
 def jitter_factor(identity: UUID, attempt: int) -> float:
     """A factor in [1 - JITTER, 1 + JITTER], spread evenly over identities and attempts, the same at every call.
 
-    Drawn from a checksum and not from a random source: so a dry run can name the very times that will be used.
+    Drawn from a checksum and not from a random source: so whoever decides the same thing twice decides the same.
     """
     fraction = zlib.crc32(identity.bytes + attempt.to_bytes(4, "big")) / 0xFFFFFFFF
     return 1 - JITTER + 2 * JITTER * fraction

@@ -37,7 +37,7 @@ class UniqueKeys:
     async def holders(self, keys: Iterable[str]) -> dict[str, UUID]:
         """Of these keys, those that a live job has, and that job."""
         rows = await self._connection.execute(_HOLDERS, {"keys": list(keys)})
-        return {key: job_id for key, job_id in rows}
+        return {row.unique_key: row.job_id for row in rows}
 
     async def without_taken(self, transitions: Sequence[Transition]) -> list[Transition]:
         """Those that open no job again whose key a live one has, or an earlier of them takes."""

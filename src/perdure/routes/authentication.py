@@ -36,6 +36,7 @@ class KeyWith(HTTPBearer):
         key = await authentication.authorize(_token(request), self.scope)
         if key is None:
             _refuse_strangers(request)
+        request.state.api_key = key
         return key
 
 

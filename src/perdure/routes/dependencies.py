@@ -15,6 +15,7 @@ from perdure.core.measuring import Measuring
 from perdure.core.waiting import FinishedJobs
 from perdure.db.session import Database
 from perdure.errors import BodyTooLarge, UnsupportedMediaType, ValidationFailed
+from perdure.models.api_key import ApiKey
 from perdure.routes.problems import field_problems
 from perdure.schemas import strict_json
 from perdure.telemetry.metrics import Metrics
@@ -46,12 +47,18 @@ def _metrics(request: Request) -> Metrics:
     return request.app.state.metrics  # type: ignore[no-any-return]
 
 
+def _api_key(request: Request) -> ApiKey | None:
+    return request.state.api_key  # type: ignore[no-any-return]
+
+
 CommandsPart = Annotated[Commands, Depends(_commands)]
 DatabasePart = Annotated[Database, Depends(_database)]
 FinishedJobsPart = Annotated[FinishedJobs, Depends(_finished_jobs)]
 FileCommandsPart = Annotated[FileCommands, Depends(_file_commands)]
 MetricsPart = Annotated[Metrics, Depends(_metrics)]
 MeasuringPart = Annotated[Measuring, Depends(_measuring)]
+Caller = Annotated[ApiKey | None, Depends(_api_key)]
+"""The API key that a request brought to a route that ``needs`` one; None where no keys are asked for."""
 
 
 async def _reading(database: DatabasePart) -> AsyncIterator[AsyncConnection]:

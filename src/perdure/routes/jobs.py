@@ -11,16 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.core.explanation import explain
 from perdure.db.session import Database
-from perdure.errors import FieldProblem, NotFound, ValidationFailed
+from perdure.errors import NotFound
 from perdure.models.api_key import Scope
 from perdure.models.job import Job
 from perdure.models.lifecycle import JobStatus
+from perdure.models.submission import IdempotencyKey
 from perdure.repositories.delivery_queries import DeliveryQueries
 from perdure.repositories.explanation_queries import ExplanationQueries
 from perdure.repositories.file_repository import FileRepository
 from perdure.repositories.job_queries import JobFilter, JobQueries
 from perdure.routes.authentication import needs
 from perdure.routes.dependencies import (
+    Caller,
     CommandsPart,
     DatabasePart,
     FinishedJobsPart,
@@ -35,6 +37,7 @@ from perdure.schemas.delivery import DeliveryAnswer, DeliveryList
 from perdure.schemas.explanation import ExplanationAnswer
 from perdure.schemas.file import FileAnswer, JobFileAnswer, JobFileList
 from perdure.schemas.job import EventAnswer, EventList, JobAnswer, JobCreate, JobList, JobSummary, Name
+from perdure.schemas.preview import PreviewAnswer
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -57,29 +60,59 @@ class WaitQuery(Request):
     )
 
 
-class NoQuery(Request):
-    """No parameters: an option that is not built yet is refused, not ignored."""
+class SubmitQuery(Request):
+    dry_run: bool = Field(False, description="answer what would happen, and store nothing")
+
+
+IdempotencyKeyHeader = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7E]+$",
+        description="of your making, a new one for each job: the same one again, within 24 hours, is the same job",
+    ),
+]
 
 
 @router.post(
     "",
     dependencies=[needs(Scope.SUBMIT)],
     status_code=201,
+    response_model=JobAnswer,
     summary="Submit a job",
     openapi_extra=documents_body(JobCreate),
-    responses=responses(413, 415, 422, 503),
+    responses={
+        200: {"model": JobAnswer | PreviewAnswer, "description": "The job of the first time, or what a dry run found"},
+        **responses(409, 413, 415, 422, 503),
+    },
 )
 async def submit(
     sent: Annotated[JobCreate, Depends(json_body(JobCreate))],
     commands: CommandsPart,
+    caller: Caller,
     response: Response,
-    _query: Annotated[NoQuery, Query()],
-    idempotency_key: Annotated[str | None, Header(description="not supported yet; must be left out")] = None,
-) -> JobAnswer:
-    """Stores the job and answers once it is committed. It is run at least once, whatever crashes."""
-    if idempotency_key is not None:  # ignoring it would let a client believe that it may repeat itself
-        raise ValidationFailed([FieldProblem("Idempotency-Key", "is not supported yet; leave it out", "not_supported")])
-    job = await commands.submit(sent)
+    query: Annotated[SubmitQuery, Query()],
+    idempotency_key: IdempotencyKeyHeader = None,
+) -> JobAnswer | Response:
+    """Stores the job and answers once it is committed. It is run at least once, whatever crashes.
+
+    With an `Idempotency-Key` it may be sent again: it is one job, answered with 200 and `Idempotent-Replayed: true`.
+    With `dry_run` nothing is stored, and no key is kept or asked for.
+    """
+    if query.dry_run:
+        preview = PreviewAnswer.model_validate(await commands.preview(sent))
+        return Response(preview.model_dump_json(), media_type="application/json")
+    if idempotency_key is None:
+        job = await commands.submit(sent)
+    else:
+        key = IdempotencyKey("" if caller is None else caller.key_id, idempotency_key)
+        submission = await commands.submit_once(sent, key)
+        job = submission.job
+        if submission.is_replay:
+            response.status_code = 200
+            response.headers["Idempotent-Replayed"] = "true"
     response.headers["Location"] = f"/v1/jobs/{job.job_id}"
     return JobAnswer.model_validate(job)
 

@@ -28,7 +28,8 @@ JsonValue = Any
 """None, bool, int, float, str, list or dict with string keys, all the way down."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}", re.ASCII)
+PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}", re.ASCII)
+"""Keys that a message may show."""
 _TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels; send flatter data"
 _HALF_CHARACTER = "a NUL character or half a surrogate pair, which cannot be kept; leave it out"
 
@@ -176,7 +177,7 @@ def _first_flaw_in_object(value: dict[str, Any] | _Members, depth: int) -> Found
 def _path(steps: list[int | str]) -> str:
     """``payload.items[3]``. A key that is no plain name may be anything, an address too, and is not shown."""
     path = "".join(
-        f"[{step}]" if isinstance(step, int) else f".{step}" if _PLAIN_KEY.fullmatch(step) else "[?]"
+        f"[{step}]" if isinstance(step, int) else f".{step}" if PLAIN_KEY.fullmatch(step) else "[?]"
         for step in reversed(steps)
     ).removeprefix(".")
     return path if len(path) <= _MAX_PATH_LENGTH else f"…{path[-_MAX_PATH_LENGTH:]}"

@@ -4,6 +4,7 @@ from perdure.db.models.api_key import ApiKeyRow
 from perdure.db.models.delivery import DeliveryAttemptRow, DeliveryRow
 from perdure.db.models.event import JobEventRow
 from perdure.db.models.file import FileRemovalRow, FileRow, FileStoreRow, JobFileRow
+from perdure.db.models.idempotency_key import IdempotencyKeyRow
 from perdure.db.models.inbox import InboxMessageRow
 from perdure.db.models.job import JobRow
 from perdure.db.models.job_type import JobTypeRow
@@ -18,6 +19,7 @@ __all__ = [
     "FileRemovalRow",
     "FileRow",
     "FileStoreRow",
+    "IdempotencyKeyRow",
     "InboxMessageRow",
     "JobEventRow",
     "JobFileRow",
