@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from perdure.core.bulk import BulkSubmission
 from perdure.core.commands import Commands
 from perdure.core.doctor import examination
 from perdure.core.doctor.installation import Installation
@@ -59,6 +60,7 @@ class Platform:
     providers: ProviderRegistry
     recorder: Recorder
     commands: Commands
+    bulk: BulkSubmission
     files: FilesystemStore
     file_commands: FileCommands
 
@@ -171,6 +173,7 @@ async def opened_platform(
     async with opened_database(settings) as database:
         wakeup = Wakeup(database.url)
         providers = ProviderRegistry([_mailtrap(settings, local_inbox)])
+        factory = JobFactory(providers)
         recorder = Recorder(providers, signals, wakeup)
         files = FilesystemStore(settings.data_dir / "files")
         try:
@@ -181,7 +184,8 @@ async def opened_platform(
                 signals=signals,
                 providers=providers,
                 recorder=recorder,
-                commands=Commands(database, JobFactory(providers), recorder, wakeup, signals),
+                commands=Commands(database, factory, recorder, wakeup, signals),
+                bulk=BulkSubmission(database, factory, wakeup, signals),
                 files=files,
                 file_commands=FileCommands(database, files, wakeup),
             )

@@ -18,6 +18,7 @@ PerdureError
 │   ├── UniqueKeyTaken           a live job has the unique key (``job_id`` says which)
 │   └── ReplayedJobRemoved       the job that was submitted under the idempotency key is there no more
 ├── Unavailable                  the database or the file store cannot be reached just now
+│   ├── SubmissionInDoubt        whether the job was stored is not known (``job_id`` would be its id)
 │   └── FileStoreElsewhere       this process's folder is not the one where the platform keeps its files
 └── ConfigurationError           the set-up is wrong; the message says what to mend
     ├── SchemaOutdated           the database needs ``perdure db upgrade``
@@ -163,6 +164,20 @@ class ReplayedJobRemoved(Conflict):
 
 class Unavailable(PerdureError):
     code = "unavailable"
+
+
+class SubmissionInDoubt(Unavailable):
+    code = "submission_in_doubt"
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__(
+            "The database went away while the job was committed. Once it is back, GET /v1/jobs/{job_id} with this "
+            "problem's job_id says whether the job is stored; if it is not, submit it again."
+        )
+        self.job_id = job_id
+
+    def extensions(self) -> dict[str, Any]:
+        return {"job_id": str(self.job_id)}
 
 
 class FileStoreElsewhere(Unavailable):

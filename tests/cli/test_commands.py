@@ -12,6 +12,8 @@ import asyncpg
 import pytest
 from tests.installation import installed
 
+from perdure.client.client import Client
+
 pytestmark = pytest.mark.xdist_group("cli")
 HEAVY = {"sqlalchemy", "asyncpg", "fastapi", "starlette", "uvicorn", "alembic", "duckdb", "mailtrap"}
 
@@ -250,3 +252,34 @@ def test_the_demo_profiles_the_users_own_table(tmp_path):
     assert "mine.csv" in done.stdout
     assert "fruit" in done.stdout
     assert perdure("demo", "missing.csv").returncode == 1
+
+
+def test_many_jobs_are_submitted_from_a_file_or_standard_input(url, tmp_path):
+    good, bad = '{"job_type": "demo.sleep", "payload": {"seconds": 0}}', '{"job_type": "demo.sleep", "priority": 1000}'
+    file = tmp_path / "jobs.ndjson"
+    file.write_text(f"{good}\n\n{bad}\n{good}\n")
+    done = perdure("jobs", "submit", "--from", str(file), url=url)
+    assert (done.returncode, done.stdout) == (1, "2 submitted, 1 refused\n")
+    assert done.stderr.startswith("Job 1: priority: ")
+    done = perdure("jobs", "submit", "--from", "-", "--json", url=url, stdin=f"{good}\n{good}")
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, [one["index"] for one in answers]) == (0, [0, 1])
+    assert (
+        json.loads(perdure("jobs", "get", answers[1]["job_id"], "--json", url=url).stdout)["job_type"] == "demo.sleep"
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["demo.sleep", "--from", "x"], ["--from", "x", "--priority", "1"], ["--from", "/no/such/file"]]
+)
+def test_what_to_submit_is_said_once(arguments):
+    assert perdure("jobs", "submit", *arguments).returncode == 2
+
+
+def test_a_client_that_sends_everything_before_it_reads_is_answered(url):
+    """More than all buffers between the two hold, each way."""
+    lines = (b'["' + b"x" * 500 + b'"]' for _ in range(15_000))
+    with Client(url) as client:
+        answers = list(client.submit_many(lines, portion=15_000))
+    assert [one["index"] for one in answers] == list(range(15_000))
+    assert {one["problem"]["code"] for one in answers} == {"validation_failed"}

@@ -6,12 +6,13 @@ import pytest
 
 from perdure.client import answers
 from perdure.routes import inbox
-from perdure.schemas import delivery, explanation, file, job, job_type, preview, statistics, worker
+from perdure.schemas import bulk, delivery, explanation, file, job, job_type, preview, statistics, worker
 
 PAIRS = [
     (answers.Job, job.JobAnswer),
     (answers.JobSummary, job.JobSummary),
     (answers.JobError, job.ErrorAnswer),
+    (answers.Submitted, bulk.BulkAnswer),
     (answers.Event, job.EventAnswer),
     (answers.Preview, preview.PreviewAnswer),
     (answers.DeclaredJob, preview.DeclaredJob),

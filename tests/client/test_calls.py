@@ -21,6 +21,7 @@ JOB = "01980000-0000-7000-8000-000000000000"
             Call("POST", "/v1/jobs", json={"job_type": "demo.sleep"}, idempotency_key="k"),
         ),
         (calls.preview({"job_type": "t"}), Call("POST", "/v1/jobs", {"dry_run": True}, json={"job_type": "t"})),
+        (calls.submit_many(), Call("POST", "/v1/jobs/bulk")),
         (calls.get_job(UUID(JOB)), Call("GET", f"/v1/jobs/{JOB}")),
         (calls.job_events(JOB), Call("GET", f"/v1/jobs/{JOB}/events")),
         (calls.job_deliveries(JOB), Call("GET", f"/v1/jobs/{JOB}/deliveries")),

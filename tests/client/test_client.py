@@ -162,6 +162,75 @@ def test_waiting_ends_with_the_callers_time(use):
     assert use(Network(answer(running)), "wait", "1", 0.0) == running
 
 
+class Bulk:
+    """Answers requests of many jobs, a line a job: those that say "bad" are refused."""
+
+    def __init__(self):
+        self.bodies = []
+
+    def __call__(self, request):
+        return self._answer(request.read(), request)
+
+    async def asynchronous(self, request):
+        return self._answer(await request.aread(), request)
+
+    def _answer(self, body, request):
+        assert (request.method, request.url.path) == ("POST", "/v1/jobs/bulk")
+        assert request.headers["content-type"] == "application/x-ndjson"
+        self.bodies.append(body)
+        lines = [
+            {"index": index} | ({"problem": PROBLEM} if b"bad" in line else {"job_id": line.decode()})
+            for index, line in enumerate(body.splitlines())
+        ]
+        return httpx2.Response(200, content="".join(json.dumps(line) + "\n" for line in lines))
+
+
+@pytest.fixture(params=["Client", "AsyncClient", "AsyncClient, asynchronous jobs"])
+def submit_many(request):
+    """What many jobs are answered over ``network``."""
+
+    def sync(network, jobs, **options):
+        with Client(URL, transport=httpx2.MockTransport(network)) as client:
+            return list(client.submit_many(jobs, **options))
+
+    async def each(jobs):
+        for job in jobs:
+            yield job
+
+    def asynchronous(network, jobs, **options):
+        async def run():
+            given = each(jobs) if "jobs" in request.param else jobs
+            async with AsyncClient(URL, transport=httpx2.MockTransport(network.asynchronous)) as client:
+                return [answer async for answer in client.submit_many(given, **options)]
+
+        return asyncio.run(run())
+
+    return sync if request.param == "Client" else asynchronous
+
+
+def test_many_jobs_go_in_portions_and_are_answered_as_one(submit_many):
+    network = Bulk()
+    jobs = [{"a": 1}, '{"b":\n2}\n', b"bad", b"  \n", {"c": 3}, {"d": 4}]
+    answers = submit_many(network, iter(jobs), portion=2)
+    assert network.bodies == [b'{"a": 1}\n{"b": 2}\n', b'bad\n{"c": 3}\n', b'{"d": 4}\n']
+    assert [one["index"] for one in answers] == [0, 1, 2, 3, 4]
+    assert [one.get("job_id") for one in answers] == ['{"a": 1}', '{"b": 2}', None, '{"c": 3}', '{"d": 4}']
+    assert answers[2]["problem"] == PROBLEM
+    assert submit_many(network, []) == []
+    assert len(network.bodies) == 3, "nothing is sent for nothing"
+
+
+def test_many_large_jobs_make_small_portions(submit_many):
+    network = Bulk()
+    submit_many(network, ({"note": "x" * 3_000_000} for _ in range(4)))
+    assert [body.count(b"\n") for body in network.bodies] == [3, 1]
+
+
+def test_many_jobs_that_are_refused_as_a_whole_raise(submit_many):
+    with pytest.raises(PerdureAPIError, match="is no address"):
+        submit_many(Network(answer(PROBLEM, 422)), [{}])
+
+
 def test_a_refusal_carries_the_problem(use):
     with pytest.raises(PerdureAPIError) as raised:
         use(Network(answer(PROBLEM, 422)), "submit", "demo.sleep")

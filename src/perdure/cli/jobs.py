@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from perdure.cli.bulk import submit_from
 from perdure.cli.files import print_files
 from perdure.cli.output import (
     exit_code_of,
@@ -36,7 +37,10 @@ WATCH_SECONDS = 1.0
 @app.command()
 def submit(
     *,
-    job_type: Annotated[str, typer.Argument(help="What to do, e.g. csv.profile.")],
+    job_type: Annotated[str | None, typer.Argument(help="What to do, e.g. csv.profile.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", help="Submit a job a line (NDJSON) from this file; - is standard input.")
+    ] = None,
     payload: Annotated[
         str | None, typer.Option(help="The input as JSON; @FILE reads a file, - standard input.")
     ] = None,
@@ -61,7 +65,7 @@ def submit(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Submits a job and prints its id."""
+    """Submits a job and prints its id; with --from many, each line a job as the API takes it."""
     declared = {
         "queue": queue,
         "priority": priority,
@@ -73,6 +77,13 @@ def submit(
         "context": _given(user_id=user_id, email=email) or None,
         "notifications": None if email is None else {"email": {"enabled": True, "on": ["SUCCESS", "FAILURE"]}},
     }
+    if source is not None:
+        if job_type or payload or file or wait or any(value is not None for value in declared.values()):
+            raise typer.BadParameter("--from takes all from its lines; leave JOB_TYPE and the other options out.")
+        submit_from(source, url, as_json=as_json)
+        return
+    if job_type is None:
+        raise typer.BadParameter("Say what to do: JOB_TYPE, or --from FILE for many jobs.")
     given = read_payload(payload)
     if dry_run:
         _preview(job_type, given, file, _given(**declared), url, as_json=as_json)

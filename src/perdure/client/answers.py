@@ -6,7 +6,7 @@ Timestamps are ISO 8601 text in UTC. A test holds every field against the server
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypedDict, TypeVar
+from typing import Any, Generic, Required, TypedDict, TypeVar
 
 Item = TypeVar("Item")
 
@@ -61,6 +61,14 @@ class Job(JobSummary):
 
     payload: Any
     result: Any
+
+
+class Submitted(TypedDict, total=False):
+    """What became of one of many jobs: its ``job_id`` once it is stored, or the ``problem`` that kept it out."""
+
+    index: Required[int]
+    job_id: str | None
+    problem: dict[str, Any] | None
 
 
 class Event(TypedDict):

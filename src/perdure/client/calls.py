@@ -26,6 +26,7 @@ from perdure.client.answers import (
     Preview,
     Statistics,
     StoredFile,
+    Submitted,
     Worker,
 )
 
@@ -55,6 +56,11 @@ def submit(job: Mapping[str, Any], idempotency_key: str | None = None) -> Call[J
 def preview(job: Mapping[str, Any]) -> Call[Preview]:
     """What submitting the job would come to; nothing is stored."""
     return Call("POST", "/v1/jobs", {"dry_run": True}, json=dict(job))
+
+
+def submit_many() -> Call[Submitted]:
+    """Its body is a job a line, its answer a line for each, which ``submit_many`` of the clients stream."""
+    return Call("POST", "/v1/jobs/bulk")
 
 
 def get_job(job_id: Id) -> Call[Job]:

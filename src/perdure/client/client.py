@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
@@ -20,13 +20,18 @@ from uuid import uuid4
 import httpx2
 
 from perdure.client import calls
-from perdure.client.answers import Job, Preview, StoredFile
+from perdure.client.answers import Job, Preview, StoredFile, Submitted
 from perdure.client.calls import Call, Id
 from perdure.client.errors import PerdureAPIError, ServerUnreachable
 from perdure.client.wire import (
     BLOCK_BYTES,
+    PORTION,
     Deadline,
+    JobLine,
+    Portions,
     Repetition,
+    bulk_answer,
+    bulk_request,
     decoded,
     options,
     reaching,
@@ -87,6 +92,29 @@ class Client:
     def preview(self, job_type: str, payload: Any = None, **declared: Any) -> Preview:
         """What the same ``submit`` would come to. Nothing is stored."""
         return self.call(calls.preview({"job_type": job_type, "payload": payload} | declared))
+
+    def submit_many(self, jobs: Iterable[JobLine], *, portion: int = PORTION) -> Iterator[Submitted]:
+        """Submits jobs as you iterate, ``portion`` of them a request, and yields what became of each, in order.
+
+        What is wrong with one keeps no other one out. Jobs whose answer you have not seen when an error is raised
+        may have been stored or not: give them a ``unique_key`` where that matters.
+        """
+        portions = Portions(portion)
+        for job in jobs:
+            if portions.add(job):
+                yield from self._submit_portion(portions)
+        yield from self._submit_portion(portions)
+
+    def _submit_portion(self, portions: Portions) -> Iterator[Submitted]:
+        offset, lines = portions.sent, portions.take()
+        if not lines:
+            return
+        with reaching(self._http.base_url), self._http.stream(**bulk_request(lines)) as response:
+            if not response.is_success:
+                response.read()
+                decoded(response)
+            for line in response.iter_lines():
+                yield bulk_answer(line, offset)
 
     def get(self, job_id: Id) -> Job:
         return self.call(calls.get_job(job_id))
@@ -170,6 +198,34 @@ class AsyncClient:
         """What the same ``submit`` would come to. Nothing is stored."""
         return await self.call(calls.preview({"job_type": job_type, "payload": payload} | declared))
 
+    async def submit_many(
+        self, jobs: Iterable[JobLine] | AsyncIterable[JobLine], *, portion: int = PORTION
+    ) -> AsyncIterator[Submitted]:
+        """Submits jobs as you iterate, ``portion`` of them a request, and yields what became of each, in order.
+
+        What is wrong with one keeps no other one out. Jobs whose answer you have not seen when an error is raised
+        may have been stored or not: give them a ``unique_key`` where that matters.
+        """
+        portions = Portions(portion)
+        async for job in _each(jobs):
+            if portions.add(job):
+                async for answer in self._submit_portion(portions):
+                    yield answer
+        async for answer in self._submit_portion(portions):
+            yield answer
+
+    async def _submit_portion(self, portions: Portions) -> AsyncIterator[Submitted]:
+        offset, lines = portions.sent, portions.take()
+        if not lines:
+            return
+        with reaching(self._http.base_url):
+            async with self._http.stream(**bulk_request(lines)) as response:
+                if not response.is_success:
+                    await response.aread()
+                    decoded(response)
+                async for line in response.aiter_lines():
+                    yield bulk_answer(line, offset)
+
     async def get(self, job_id: Id) -> Job:
         return await self.call(calls.get_job(job_id))
 
@@ -204,6 +260,15 @@ class AsyncClient:
                 with await asyncio.to_thread(target.open, "wb") as file:
                     async for block in response.aiter_bytes():
                         await asyncio.to_thread(file.write, block)
+
+
+async def _each(jobs: Iterable[JobLine] | AsyncIterable[JobLine]) -> AsyncIterator[JobLine]:
+    if isinstance(jobs, AsyncIterable):
+        async for job in jobs:
+            yield job
+    else:
+        for job in jobs:
+            yield job
 
 
 async def _blocks(source: BinaryIO) -> AsyncIterator[bytes]:

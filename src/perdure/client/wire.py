@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import mimetypes
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import httpx2
 
 import perdure
-from perdure.client.calls import Call, upload_file
+from perdure.client.answers import Submitted
+from perdure.client.calls import Call, submit_many, upload_file
 from perdure.client.errors import PerdureAPIError, ServerUnreachable
 from perdure.errors import ConfigurationError, InvalidInput
 
@@ -33,6 +35,12 @@ _PERHAPS_HEARD = (
     httpx2.RemoteProtocolError,
 )
 _PASSING = frozenset({502, 503, 504})
+PORTION = 1_000
+PORTION_BYTES = 8_388_608
+"""So many jobs, or about so many bytes of them, go into one request of ``submit_many``."""
+
+JobLine = Mapping[str, Any] | str | bytes
+"""A job, or a line of JSON as it stands."""
 
 
 class Deadline:
@@ -89,6 +97,42 @@ def upload_request(name: str, content_type: str | None) -> dict[str, Any]:
     """The request of an upload, but for its body. The media type is the one that the name says, if none is given."""
     found = content_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
     return request_of(upload_file(name)) | {"headers": {"Content-Type": found}, "timeout": streaming_timeout()}
+
+
+def bulk_request(lines: Sequence[bytes]) -> dict[str, Any]:
+    """The request that submits a job a line."""
+    headers = {"Content-Type": "application/x-ndjson"}
+    return request_of(submit_many()) | {"headers": headers, "content": b"".join(lines), "timeout": streaming_timeout()}
+
+
+def bulk_answer(line: str, offset: int) -> Submitted:
+    """A line of the answer, counted over all requests: ``offset`` jobs were sent before this one."""
+    answer: Submitted = json.loads(line)
+    answer["index"] += offset
+    return answer
+
+
+class Portions:
+    """Gathers the jobs of ``submit_many`` into requests; ``sent`` counts those that were taken."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lines: list[bytes] = []
+        self._bytes = 0
+        self.sent = 0
+
+    def add(self, job: JobLine) -> bool:
+        """Adds a job (a blank line is none) and returns whether it is time to take them."""
+        text = job.encode() if isinstance(job, str) else job if isinstance(job, bytes) else json.dumps(job).encode()
+        if line := text.strip().replace(b"\n", b" "):
+            self._lines.append(line + b"\n")
+            self._bytes += len(line)
+        return len(self._lines) >= self._size or self._bytes >= PORTION_BYTES
+
+    def take(self) -> list[bytes]:
+        self.sent += len(self._lines)
+        lines, self._lines, self._bytes = self._lines, [], 0
+        return lines
 
 
 def streaming_timeout() -> httpx2.Timeout:

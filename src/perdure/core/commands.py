@@ -15,22 +15,19 @@ from perdure.core.idempotency import KEPT, check_same, submission_of
 from perdure.core.job_factory import JobFactory
 from perdure.core.preview import Preview, preview_of
 from perdure.core.recording import Recorder
+from perdure.core.submission import Made, announce, declare, store
 from perdure.db.session import Database
 from perdure.db.wakeup import Topic, Wakeup
-from perdure.errors import Conflict, NotFound, ReplayedJobRemoved, UniqueKeyTaken
+from perdure.errors import Conflict, NotFound, PerdureError, ReplayedJobRemoved, UniqueKeyTaken
 from perdure.models.delivery import Delivery
-from perdure.models.file import FileRole, possible_file_ids
 from perdure.models.job import Job
-from perdure.models.lifecycle import JobStatus
 from perdure.models.submission import IdempotencyKey, Submission
 from perdure.repositories.delivery_repository import DeliveryRepository
-from perdure.repositories.file_repository import FileRepository
 from perdure.repositories.idempotency_repository import IdempotencyRepository
 from perdure.repositories.job_queries import JobQueries
 from perdure.repositories.job_repository import JobRepository
-from perdure.repositories.job_type_queries import JobTypeQueries
 from perdure.schemas.job import JobCreate
-from perdure.signals import JobsSubmitted, Signals
+from perdure.signals import Signals
 
 
 class Commands:
@@ -53,7 +50,7 @@ class Commands:
         now = self._database.clock.now()
         async with self._database.transaction() as connection:
             job = await self._stored(connection, sent, now)
-        self._announce(job)
+        announce([job], self._signals, self._wakeup)
         return job
 
     async def submit_once(self, sent: JobCreate, key: IdempotencyKey) -> Submission:
@@ -72,39 +69,20 @@ class Commands:
                     raise ReplayedJobRemoved(first.job_id)
                 return Submission(made, is_replay=True)
             job = await self._stored(connection, sent, now, submission.job_id)
-        self._announce(job)
+        announce([job], self._signals, self._wakeup)
         return Submission(job, is_replay=False)
 
     async def preview(self, sent: JobCreate) -> Preview:
         """What ``submit`` would do, checked as it is there. Stores nothing."""
         now = self._database.clock.now()
         async with self._database.snapshot() as connection:
-            job, _files = await self._declared(connection, sent, now)
-            return await preview_of(job, connection, self._recorder, now)
+            declared, _files = await declare(connection, self._factory, {uuid7(): sent}, now)
+            return await preview_of(_only(declared), connection, self._recorder, now)
 
     async def _stored(
         self, connection: AsyncConnection, sent: JobCreate, now: datetime, job_id: UUID | None = None
     ) -> Job:
-        job, files = await self._declared(connection, sent, now, job_id)
-        jobs = JobRepository(connection)
-        while not await jobs.add([job]):
-            await _refuse_taken_key(jobs, job)
-        if files:
-            await FileRepository(connection).link([(job.job_id, file_id) for file_id in files], FileRole.INPUT)
-        return job
-
-    async def _declared(
-        self, connection: AsyncConnection, sent: JobCreate, now: datetime, job_id: UUID | None = None
-    ) -> tuple[Job, set[UUID]]:
-        """The job as it is declared, and the files that it names, which stay until the transaction ends."""
-        published = await JobTypeQueries(connection).get(sent.job_type)
-        possible = possible_file_ids(sent.payload)
-        files = await FileRepository(connection).lock_named(possible) if possible else set()
-        return self._factory.create(sent, published, now, files, job_id), files
-
-    def _announce(self, job: Job) -> None:
-        self._signals.emit(JobsSubmitted((job.job_id,), (job.job_type,)))
-        self._wakeup.ring(Topic.JOBS_READY if job.status is JobStatus.QUEUED else Topic.JOBS_WAITING)
+        return _only(await store(connection, self._factory, {job_id or uuid7(): sent}, now))
 
     async def cancel(self, job_id: UUID) -> Job:
         """Cancels a waiting job at once; asks a running one to stop (it stays RUNNING until it has)."""
@@ -167,6 +145,13 @@ async def _refuse_taken_key(jobs: JobRepository, job: Job) -> None:
     """Says which live job has the key, unless that has just ended."""
     for holder in (await jobs.unique_holders([job.unique_key or ""])).values():
         raise UniqueKeyTaken(holder)
+
+
+def _only(made: Made) -> Job:
+    [job] = made.values()
+    if isinstance(job, PerdureError):
+        raise job
+    return job
 
 
 def _found(job: Job | None) -> Job:

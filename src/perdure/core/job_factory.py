@@ -18,7 +18,7 @@ import orjson
 from jsonschema_rs import ValidationError, Validator, validator_for
 from uuid_utils.compat import uuid7
 
-from perdure.core.notifications.providers.registry import ProviderRegistry
+from perdure.core.notifications.providers.registry import Channels
 from perdure.errors import FieldProblem, UnknownJobType, ValidationFailed
 from perdure.models.job import Job
 from perdure.models.retry import RetryPolicy
@@ -41,8 +41,8 @@ class PublishedType(Protocol):
 class JobFactory:
     """Makes jobs from what was sent."""
 
-    def __init__(self, providers: ProviderRegistry) -> None:
-        self._providers = providers
+    def __init__(self, channels: Channels) -> None:
+        self._channels = channels
 
     def create(
         self,
@@ -64,7 +64,7 @@ class JobFactory:
         payload = {} if sent.payload is None else sent.payload
         problems = [
             *_payload_problems(payload, job_type, files),
-            *self._providers.validate_declaration(sent.notifications or {}),
+            *self._channels.validate_declaration(sent.notifications or {}),
         ]
         if problems:
             raise ValidationFailed(problems)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perdure.db.base import table_of
+from perdure.db.base import columns_of, table_of
 from perdure.db.models import JobTypeRow
+from perdure.repositories.statements import column_list
 
 _TYPES = table_of(JobTypeRow)
+_COLUMNS = columns_of(JobTypeRow)
+
+_NAMED = text(f"""
+    SELECT {column_list(_COLUMNS)} FROM perdure.job_types WHERE job_type = ANY (CAST(:job_types AS text[]))
+""").columns(*_COLUMNS)
 
 
 class JobTypeQueries:
@@ -23,5 +29,9 @@ class JobTypeQueries:
         return (await self._connection.execute(select(_TYPES).order_by(JobTypeRow.job_type))).mappings().all()
 
     async def get(self, job_type: str) -> RowMapping | None:
-        query = select(_TYPES).where(JobTypeRow.job_type == job_type)
-        return (await self._connection.execute(query)).mappings().one_or_none()
+        return (await self.named([job_type])).get(job_type)
+
+    async def named(self, job_types: Iterable[str]) -> dict[str, RowMapping]:
+        """Those of the job types that were published, by name."""
+        result = await self._connection.execute(_NAMED, {"job_types": list(job_types)})
+        return {row["job_type"]: row for row in result.mappings()}

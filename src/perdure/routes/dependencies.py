@@ -6,18 +6,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from perdure.core.bulk import BulkSubmission
 from perdure.core.commands import Commands
 from perdure.core.file_commands import FileCommands
 from perdure.core.measuring import Measuring
 from perdure.core.waiting import FinishedJobs
 from perdure.db.session import Database
-from perdure.errors import BodyTooLarge, UnsupportedMediaType, ValidationFailed
+from perdure.errors import BodyTooLarge, UnsupportedMediaType
 from perdure.models.api_key import ApiKey
-from perdure.routes.problems import field_problems
-from perdure.schemas import strict_json
+from perdure.schemas.reading import read_json
 from perdure.telemetry.metrics import Metrics
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -25,6 +25,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def _commands(request: Request) -> Commands:
     return request.app.state.commands  # type: ignore[no-any-return]
+
+
+def _bulk(request: Request) -> BulkSubmission:
+    return request.app.state.bulk  # type: ignore[no-any-return]
 
 
 def _database(request: Request) -> Database:
@@ -51,6 +55,7 @@ def _api_key(request: Request) -> ApiKey | None:
     return request.state.api_key  # type: ignore[no-any-return]
 
 
+BulkPart = Annotated[BulkSubmission, Depends(_bulk)]
 CommandsPart = Annotated[Commands, Depends(_commands)]
 DatabasePart = Annotated[Database, Depends(_database)]
 FinishedJobsPart = Annotated[FinishedJobs, Depends(_finished_jobs)]
@@ -74,16 +79,17 @@ def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
     """The body as ``model``: JSON by its media type, of bounded size, strictly decoded, its wrong fields named."""
 
     async def read(request: Request) -> Model:
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        media_type = media_type_of(request)
         if media_type != "application/json" and not media_type.endswith("+json"):
             raise UnsupportedMediaType("Send the body as JSON, with the header `Content-Type: application/json`.")
-        decoded = strict_json.decode(await _limited_body(request, request.app.state.max_body_bytes))
-        try:
-            return model.model_validate(decoded)
-        except ValidationError as error:
-            raise ValidationFailed(field_problems(error)) from None
+        return read_json(model, await _limited_body(request, request.app.state.max_body_bytes))
 
     return read
+
+
+def media_type_of(request: Request) -> str:
+    """What the body is said to be, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def _limited_body(request: Request, limit: int) -> bytes:

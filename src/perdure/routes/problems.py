@@ -10,12 +10,12 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from perdure import errors
 from perdure.schemas.problem import Problem
+from perdure.schemas.reading import field_problems
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -64,26 +64,18 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def field_problems(error: ValidationError | RequestValidationError, *, skip: int = 0) -> list[errors.FieldProblem]:
-    """Every field that pydantic refused, by the name the sender knows, without the value that was sent."""
-    return [
-        errors.FieldProblem(
-            field=_path(one["loc"][skip:]) or "body",
-            message=str(one["msg"]).removeprefix("Value error, "),
-            code=str(one["type"]),
-        )
-        for one in error.errors()
-    ]
+def document(error: errors.PerdureError) -> dict[str, Any]:
+    """The problem document of an error."""
+    return _document(status_of(type(error)), error.code, error.detail) | error.extensions()
 
 
-def _path(parts: tuple[int | str, ...]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
-
-
-def _answer(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> JSONResponse:
+def _document(status: int, code: str, detail: str) -> dict[str, Any]:
     title = HTTPStatus(status).phrase
-    body = {"type": f"urn:perdure:problem:{code}", "title": title, "status": status, "detail": detail, "code": code}
-    return JSONResponse(body | more, status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+    return {"type": f"urn:perdure:problem:{code}", "title": title, "status": status, "detail": detail, "code": code}
+
+
+def _answer(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(body, status_code=body["status"], media_type=MEDIA_TYPE, headers=dict(headers or {}))
 
 
 async def _expected(_request: Request, error: errors.PerdureError) -> JSONResponse:
@@ -91,7 +83,7 @@ async def _expected(_request: Request, error: errors.PerdureError) -> JSONRespon
     headers = dict(_HEADERS.get(status, {}))
     if isinstance(error, errors.RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.size_bytes}"
-    return _answer(status, error.code, error.detail, headers, **error.extensions())
+    return _answer(document(error), headers)
 
 
 async def _parameters_refused(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -100,7 +92,7 @@ async def _parameters_refused(request: Request, error: RequestValidationError) -
 
 async def _http(_request: Request, error: HTTPException) -> JSONResponse:
     code = _HTTP_CODES.get(error.status_code, "http_error")
-    return _answer(error.status_code, code, str(error.detail), error.headers)
+    return _answer(_document(error.status_code, code, str(error.detail)), error.headers)
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:
@@ -112,4 +104,4 @@ async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     structlog.get_logger("perdure").error(
         "request.failed", method=request.method, path=request.url.path, exc_info=error
     )
-    return _answer(500, "internal_error", "Something went wrong here; the server's log has the cause.")
+    return _answer(_document(500, "internal_error", "Something went wrong here; the server's log has the cause."))

@@ -21,29 +21,14 @@ BUILTIN: tuple[type[Provider], ...] = (MailtrapEmailProvider,)
 _SHOWN_NAME = 100
 
 
-class ProviderRegistry:
-    """The providers of this process, one a channel, in the order given."""
+class Channels:
+    """The options of each channel, and what a job may declare for them."""
 
-    def __init__(self, providers: Iterable[Provider]) -> None:
-        self._providers: dict[str, Provider] = {}
-        for provider in providers:
-            if provider.channel in self._providers:
-                raise ConfigurationError(f"Two providers serve the channel {provider.channel}; configure one of them.")
-            self._providers[provider.channel] = provider
-
-    def __iter__(self) -> Iterator[Provider]:
-        return iter(self._providers.values())
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        return tuple(self._providers)
-
-    def for_channel(self, channel: str) -> Provider | None:
-        return self._providers.get(channel)
+    def __init__(self, options: Mapping[str, type[ChannelOptions]]) -> None:
+        self._options = dict(options)
 
     def options_model(self, channel: str) -> type[ChannelOptions] | None:
-        provider = self._providers.get(channel)
-        return None if provider is None else provider.options
+        return self._options.get(channel)
 
     def validate_declaration(self, notifications: Mapping[str, Any]) -> list[FieldProblem]:
         """What is wrong with a job's ``notifications``, without repeating a value; null is as good as absent."""
@@ -58,18 +43,43 @@ class ProviderRegistry:
 
     def describe(self) -> dict[str, dict[str, Any]]:
         """The JSON Schema of each channel's options, self-contained (no ``$ref``), for the OpenAPI document."""
-        return {channel: _self_contained(provider.options) for channel, provider in self._providers.items()}
-
-    async def aclose(self) -> None:
-        for provider in self._providers.values():
-            await provider.aclose()
+        return {channel: _self_contained(model) for channel, model in self._options.items()}
 
     def _unknown(self, channel: str) -> FieldProblem:
         return FieldProblem(
             field=f"notifications.{channel[:_SHOWN_NAME]}",
-            message=f"unknown channel; known: {', '.join(self._providers) or 'none'}",
+            message=f"unknown channel; known: {', '.join(self._options) or 'none'}",
             code="unknown_channel",
         )
+
+
+BUILTIN_CHANNELS = Channels({provider.channel: provider.options for provider in BUILTIN})
+
+
+class ProviderRegistry(Channels):
+    """The providers of this process, one a channel, in the order given."""
+
+    def __init__(self, providers: Iterable[Provider]) -> None:
+        self._providers: dict[str, Provider] = {}
+        for provider in providers:
+            if provider.channel in self._providers:
+                raise ConfigurationError(f"Two providers serve the channel {provider.channel}; configure one of them.")
+            self._providers[provider.channel] = provider
+        super().__init__({channel: provider.options for channel, provider in self._providers.items()})
+
+    def __iter__(self) -> Iterator[Provider]:
+        return iter(self._providers.values())
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return tuple(self._providers)
+
+    def for_channel(self, channel: str) -> Provider | None:
+        return self._providers.get(channel)
+
+    async def aclose(self) -> None:
+        for provider in self._providers.values():
+            await provider.aclose()
 
 
 def _problems(channel: str, model: type[ChannelOptions], declared: Any) -> list[FieldProblem]:

@@ -1,0 +1,84 @@
+"""From what was sent to stored jobs, one or hundreds: one look at their types and their files, one INSERT.
+
+Whoever submits comes through here, in a transaction of its own. Jobs are named by ids that the caller chose, so that
+what was sent once more, after a commit that nobody heard of, can be told from what was stored before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from perdure.core.job_factory import JobFactory
+from perdure.db.wakeup import Topic, Wakeup
+from perdure.errors import PerdureError, UniqueKeyTaken
+from perdure.models.file import FileRole, possible_file_ids
+from perdure.models.job import Job
+from perdure.models.lifecycle import JobStatus
+from perdure.repositories.file_repository import FileRepository
+from perdure.repositories.job_repository import JobRepository
+from perdure.repositories.job_type_queries import JobTypeQueries
+from perdure.schemas.job import JobCreate
+from perdure.signals import JobsSubmitted, Signals
+
+Made = dict[UUID, Job | PerdureError]
+"""What each of the sent came to: the job, or why there is none."""
+
+
+async def store(
+    connection: AsyncConnection, factory: JobFactory, sent: Mapping[UUID, JobCreate], now: datetime
+) -> Made:
+    """Stores what can be stored, in the caller's transaction; what is wrong with one keeps no other one out."""
+    made, files = await declare(connection, factory, sent, now)
+    made |= await _add(JobRepository(connection), jobs_of(made))
+    if links := [(job.job_id, file_id) for job in jobs_of(made) for file_id in files[job.job_id]]:
+        await FileRepository(connection).link(links, FileRole.INPUT)
+    return made
+
+
+async def declare(
+    connection: AsyncConnection, factory: JobFactory, sent: Mapping[UUID, JobCreate], now: datetime
+) -> tuple[Made, Mapping[UUID, AbstractSet[UUID]]]:
+    """The jobs as they are declared, and the files that each names, which stay until the transaction ends."""
+    published = await JobTypeQueries(connection).named({one.job_type for one in sent.values()})
+    files = {job_id: possible_file_ids(one.payload) for job_id, one in sent.items()}
+    if possible := set().union(*files.values()):
+        known = await FileRepository(connection).lock_named(possible)
+        files = {job_id: named & known for job_id, named in files.items()}
+    made: Made = {}
+    for job_id, one in sent.items():
+        try:
+            made[job_id] = factory.create(one, published.get(one.job_type), now, files[job_id], job_id)
+        except PerdureError as error:
+            made[job_id] = error
+    return made, files
+
+
+def jobs_of(made: Made) -> list[Job]:
+    return [job for job in made.values() if isinstance(job, Job)]
+
+
+def announce(jobs: Sequence[Job], signals: Signals, wakeup: Wakeup) -> None:
+    """Says aloud what was committed. Call it after the commit, and only then."""
+    if jobs:
+        signals.emit(JobsSubmitted(tuple(job.job_id for job in jobs), tuple(job.job_type for job in jobs)))
+        ready = {job.status is JobStatus.QUEUED for job in jobs}
+        wakeup.ring(*(Topic.JOBS_READY if one else Topic.JOBS_WAITING for one in ready))
+
+
+async def _add(repository: JobRepository, jobs: Sequence[Job]) -> dict[UUID, UniqueKeyTaken]:
+    """Adds the jobs; returns those that another live job's key kept out. One whose holder just ended is tried again."""
+    refused: dict[UUID, UniqueKeyTaken] = {}
+    left = list(jobs)
+    while left:
+        added = {job.job_id for job in await repository.add(left)}
+        left = [job for job in left if job.job_id not in added]
+        if left:
+            holders = await repository.unique_holders({job.unique_key for job in left if job.unique_key is not None})
+            refused |= {job.job_id: UniqueKeyTaken(holders[key]) for job in left if (key := job.unique_key) in holders}
+            left = [job for job in left if job.job_id not in refused]
+    return refused

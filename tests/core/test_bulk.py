@@ -1,0 +1,94 @@
+"""Many jobs, and a database that goes away meanwhile: each is stored once, or its sender knows what is not known."""
+
+from collections import Counter
+from itertools import count
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import text
+from tests.faulty_database import Fault, FaultyDatabase
+from tests.routes.conftest import publish
+
+from perdure.core import bulk
+from perdure.core.bulk import BulkSubmission
+from perdure.core.job_factory import JobFactory
+from perdure.errors import MalformedJSON, SubmissionInDoubt, Unavailable, UnknownJobType
+from perdure.processors import demo
+from perdure.schemas.job import JobCreate
+from perdure.signals import JobsSubmitted
+
+BAD = MalformedJSON("no job")
+
+
+@pytest.fixture
+async def faulty(platform, monkeypatch):
+    """Bulk submission over a database whose commits can go wrong, with no patience left at first."""
+    await publish(platform, demo.sleep)
+    monkeypatch.setattr(bulk, "PAUSE_SECONDS", 0.0)
+    database = FaultyDatabase(platform.database.url)
+    yield BulkSubmission(database, JobFactory(platform.providers), platform.wakeup, platform.signals), database
+    await database.close()
+
+
+def job(**changes):
+    return JobCreate(**{"job_type": "demo.sleep"} | changes)
+
+
+async def outcomes(submission, *batches):
+    async def each():
+        for batch in batches:
+            yield batch
+
+    return [outcome async for outcome in submission.store(each())]
+
+
+async def stored(database):
+    async with database.snapshot() as connection:
+        return set((await connection.execute(text("SELECT job_id FROM perdure.jobs"))).scalars())
+
+
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("keys", [(None, None), ("a", None), ("a", "b")])
+async def test_a_batch_whose_transaction_breaks_is_stored_once(faulty, platform, signals, fault, keys):
+    submission, database = faulty
+    submitted = []
+    signals.subscribe(JobsSubmitted, submitted.append)
+    database.fault = fault
+    first, second = keys
+    [[one, refused, other]] = await outcomes(
+        submission, [job(unique_key=first), job(job_type="never.heard"), job(unique_key=second)]
+    )
+    assert isinstance(refused, UnknownJobType)
+    assert await stored(platform.database) == {one.job_id, other.job_id}
+    assert [signal.job_ids for signal in submitted] == [(one.job_id, other.job_id)]
+
+
+@pytest.mark.parametrize("fault", [Fault.BEFORE_COMMIT, Fault.AFTER_COMMIT])
+async def test_what_a_lost_commit_came_to_is_said_not_to_be_known(faulty, platform, monkeypatch, fault):
+    submission, database = faulty
+    monkeypatch.setattr(bulk, "PATIENCE_SECONDS", 0.0)
+    database.fault = fault
+    (bad, refused, untold), (later,) = await outcomes(submission, [BAD, job(job_type="never.heard"), job()], [job()])
+    assert bad is BAD
+    assert isinstance(refused, UnknownJobType)
+    assert isinstance(untold, SubmissionInDoubt)
+    there = {untold.job_id} if fault is Fault.AFTER_COMMIT else set()
+    assert await stored(platform.database) == there | {later.job_id}
+
+
+async def test_what_never_came_to_a_commit_is_tried_again_while_there_is_patience(faulty, platform, monkeypatch):
+    """Here a look at the clock takes six seconds. Once the patience is used up, each batch is tried once."""
+    monkeypatch.setattr(bulk, "time", SimpleNamespace(monotonic=count(0.0, 6.0).__next__))
+    store, tries = bulk.submission.store, []
+
+    async def away(connection, factory, sent, now):
+        tries.extend(sent)
+        if len(set(tries)) < 3:
+            raise Unavailable("away")
+        return await store(connection, factory, sent, now)
+
+    monkeypatch.setattr(bulk.submission, "store", away)
+    [first], [second], [third] = await outcomes(faulty[0], [job()], [job()], [job()])
+    assert (type(first), type(second)) == (Unavailable, Unavailable), "nothing of them can have been stored"
+    assert await stored(platform.database) == {third.job_id}
+    assert list(Counter(tries).values()) == [2, 1, 1]
