@@ -78,12 +78,13 @@ def submit(
         "notifications": None if email is None else {"email": {"enabled": True, "on": ["SUCCESS", "FAILURE"]}},
     }
     if source is not None:
-        if job_type or payload or file or wait or any(value is not None for value in declared.values()):
-            raise typer.BadParameter("--from takes all from its lines; leave JOB_TYPE and the other options out.")
+        others = (job_type, payload, file, idempotency_key, *declared.values())
+        if dry_run or wait or any(value is not None for value in others):
+            raise wrong_usage("--from takes all from its lines; leave JOB_TYPE and the other options out.")
         submit_from(source, url, as_json=as_json)
         return
     if job_type is None:
-        raise typer.BadParameter("Say what to do: JOB_TYPE, or --from FILE for many jobs.")
+        raise wrong_usage("say what to do: JOB_TYPE, or --from FILE for many jobs.")
     given = read_payload(payload)
     if dry_run:
         _preview(job_type, given, file, _given(**declared), url, as_json=as_json)
