@@ -7,6 +7,7 @@ from documentation.members import members_table
 from perdure.core.notifications.events import TOLD_BY_DEFAULT, JobEvent
 from perdure.models.api_key import Scope
 from perdure.models.delivery import DeliveryStatus, FailureReason, SkipReason, Verdict
+from perdure.models.job_action import ActionSkipReason, ActionStatus
 from perdure.models.lifecycle import TRANSITIONS, JobStatus, TimelineEvent
 from perdure.models.outcome import ErrorReason
 
@@ -37,6 +38,10 @@ def render() -> str:
         members_table(FailureReason, "`reason`"),
         "## What a try came to",
         members_table(Verdict, "`verdict`"),
+        "## States of an action",
+        members_table(ActionStatus, "`status`"),
+        "Why it left a job that matched as it was, in `skipped`:",
+        members_table(ActionSkipReason, "reason"),
         "## Scopes of a key",
         members_table(Scope, "scope"),
     )

@@ -19,7 +19,7 @@ from perdure.core.loopback import is_loopback
 from perdure.core.measuring import Measuring
 from perdure.core.waiting import FinishedJobs
 from perdure.errors import ConfigurationError, Unavailable
-from perdure.routes import bulk, deliveries, files, health, inbox, jobs, operations, problems
+from perdure.routes import bulk, deliveries, files, health, inbox, job_actions, jobs, operations, problems
 from perdure.routes.description import describe
 from perdure.settings import Settings
 from perdure.telemetry import logs
@@ -39,11 +39,21 @@ def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: b
     app = _bare_app(platform)
     app.state.commands = platform.commands
     app.state.bulk = platform.bulk
+    app.state.job_actions = platform.job_actions
     app.state.finished_jobs = finished_jobs
     app.state.file_commands = platform.file_commands
     app.state.max_body_bytes = platform.settings.max_body_bytes
     app.state.local_inbox_key = LOCAL_INBOX_KEY
-    for module in (jobs, bulk, deliveries, files, operations, health, *((inbox,) if with_inbox else ())):
+    shown = (
+        job_actions,
+        bulk,
+        jobs,
+        deliveries,
+        files,
+        operations,
+        health,
+    )  # else theirs are taken for a job's id
+    for module in (*shown, *((inbox,) if with_inbox else ())):
         app.include_router(module.router)
     describe(app, platform.providers.describe())
     return app

@@ -15,6 +15,7 @@ from perdure.core.commands import Commands
 from perdure.core.doctor import examination
 from perdure.core.doctor.installation import Installation
 from perdure.core.file_commands import FileCommands
+from perdure.core.job_actions import JobActions
 from perdure.core.job_factory import JobFactory
 from perdure.core.loopback import is_loopback
 from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
@@ -61,6 +62,7 @@ class Platform:
     recorder: Recorder
     commands: Commands
     bulk: BulkSubmission
+    job_actions: JobActions
     files: FilesystemStore
     file_commands: FileCommands
 
@@ -92,6 +94,7 @@ class Platform:
             run_promoter=settings.run_promoter,
             run_sweeper=settings.run_sweeper,
             retention=_retention(settings, self.database) if settings.run_pruner else None,
+            actions=self.job_actions if settings.run_actions else None,
         )
 
 
@@ -186,6 +189,7 @@ async def opened_platform(
                 recorder=recorder,
                 commands=Commands(database, factory, recorder, wakeup, signals),
                 bulk=BulkSubmission(database, factory, wakeup, signals),
+                job_actions=JobActions(database, recorder, wakeup, signals),
                 files=files,
                 file_commands=FileCommands(database, files, wakeup),
             )

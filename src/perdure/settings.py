@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     run_sweeper: bool = Field(
         True, description="rescue lost workers' jobs and remove deleted files' bytes from this process"
     )
+    run_actions: bool = Field(True, description="carry out actions on many jobs from this process")
     run_pruner: bool = Field(True, description="remove what is old from this process")
     retention_days: Days = Field(
         30.0, description="how long a finished job is kept if it told nobody; 0: everything is kept for ever"

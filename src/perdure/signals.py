@@ -202,6 +202,17 @@ class HistoryPruned(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class JobActionAdvanced(Signal):
+    """An action on many jobs is a batch further, or was stopped; the counts are of all of it. After the commit."""
+
+    action_id: UUID
+    verb: str
+    status: str
+    done: int
+    skipped: int
+
+
+@dataclass(frozen=True, slots=True)
 class LoopInterrupted(Signal):
     """A loop could not do its work and tries again in ``retry_seconds``."""
 

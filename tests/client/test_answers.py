@@ -4,9 +4,9 @@ from typing import get_type_hints
 
 import pytest
 
-from perdure.client import answers
+from perdure.client import action_answers, answers
 from perdure.routes import inbox
-from perdure.schemas import bulk, delivery, explanation, file, job, job_type, preview, statistics, worker
+from perdure.schemas import bulk, delivery, explanation, file, job, job_action, job_type, preview, statistics, worker
 
 PAIRS = [
     (answers.Job, job.JobAnswer),
@@ -18,6 +18,8 @@ PAIRS = [
     (answers.DeclaredJob, preview.DeclaredJob),
     (answers.PlannedRetry, preview.PlannedRetry),
     (answers.PlannedDelivery, preview.PlannedDelivery),
+    (action_answers.JobAction, job_action.JobActionAnswer),
+    (action_answers.JobActionPreview, job_action.JobActionPreview),
     (answers.Delivery, delivery.DeliveryAnswer),
     (answers.Worker, worker.WorkerAnswer),
     (answers.DeliveryDetail, delivery.DeliveryDetail),

@@ -30,6 +30,23 @@ JOB = "01980000-0000-7000-8000-000000000000"
         (calls.wait_for_job(JOB, 7), Call("GET", f"/v1/jobs/{JOB}/wait", {"timeout_seconds": 7}, wait_seconds=7)),
         (calls.cancel_job(JOB), Call("POST", f"/v1/jobs/{JOB}/cancel")),
         (calls.retry_job(JOB), Call("POST", f"/v1/jobs/{JOB}/retry")),
+        (calls.retry_job(JOB, tags=[]), Call("POST", f"/v1/jobs/{JOB}/retry", json={"tags": []})),
+        (
+            calls.preview_action("retry", {"status": ["FAILED"], "queue": None}),
+            Call(
+                "POST",
+                "/v1/jobs/actions",
+                {"dry_run": True},
+                json={"action": "retry", "filter": {"status": ["FAILED"]}},
+            ),
+        ),
+        (
+            calls.start_action("cancel", {}, everything=True, reason="why"),
+            Call("POST", "/v1/jobs/actions", json={"action": "cancel", "filter": {}, "all": True, "reason": "why"}),
+        ),
+        (calls.get_action(JOB), Call("GET", f"/v1/jobs/actions/{JOB}")),
+        (calls.list_actions(limit=2), Call("GET", "/v1/jobs/actions", {"limit": 2})),
+        (calls.stop_action(JOB), Call("POST", f"/v1/jobs/actions/{JOB}/stop")),
         (
             calls.list_deliveries(status=["SENT"], limit=2),
             Call("GET", "/v1/deliveries", {"status": ["SENT"], "limit": 2}),

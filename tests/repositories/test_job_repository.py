@@ -173,7 +173,7 @@ async def test_a_cancel_request_that_came_between_is_noticed(any_database):
     await add(any_database, a_job(any_database))
     [job] = await claim(any_database, await a_worker(any_database))
     async with any_database.transaction() as connection:
-        await JobRepository(connection).request_cancel(job.job_id, any_database.clock.now())
+        await JobRepository(connection).request_cancel([job.job_id], any_database.clock.now())
     assert not await conclude(any_database, job, FAILURE)
     assert await conclude(any_database, await stored(any_database, job), FAILURE)
     assert (await stored(any_database, job)).status is JobStatus.CANCELLED

@@ -99,7 +99,7 @@ async def test_it_is_told_even_when_a_cancel_came_between(bench):
     await bench.submit()
     job = await bench.claim()
     async with bench.database.transaction() as connection:
-        await JobRepository(connection).request_cancel(job.job_id, bench.database.clock.now())
+        await JobRepository(connection).request_cancel([job.job_id], bench.database.clock.now())
     await bench.save((job, FAILURE), fault=Fault.AFTER_COMMIT)
     assert await bench.events(job) == ["CANCELLED"]
     assert bench.said == [JobTransitioned, NotificationIntended]

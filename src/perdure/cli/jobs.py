@@ -10,6 +10,7 @@ import typer
 
 from perdure.cli.bulk import submit_from
 from perdure.cli.files import print_files
+from perdure.cli.filters import CreatedAfter, CreatedBefore, JobType, Queue, Status, filters_of
 from perdure.cli.output import (
     exit_code_of,
     moment,
@@ -108,11 +109,11 @@ def submit(
 @app.command("list")
 def list_(
     *,
-    status: Annotated[list[str] | None, typer.Option(help="Only these states; may be given again.")] = None,
-    job_type: Annotated[str | None, typer.Option("--type", help="Only this job type.")] = None,
-    queue: Annotated[str | None, typer.Option(help="Only this queue.")] = None,
-    created_after: Annotated[str | None, typer.Option(help="Only newer ones, e.g. 2030-01-31T12:00:00Z.")] = None,
-    created_before: Annotated[str | None, typer.Option(help="Only older ones.")] = None,
+    status: Status = None,
+    job_type: JobType = None,
+    queue: Queue = None,
+    created_after: CreatedAfter = None,
+    created_before: CreatedBefore = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 20,
     cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before.")] = None,
     url: Url = None,
@@ -121,15 +122,10 @@ def list_(
     """Lists jobs, newest first."""
     from perdure.client import calls
 
-    call = calls.list_jobs(
-        status=[one.upper() for one in status or ()],
-        job_type=job_type,
-        queue=queue,
-        created_after=created_after,
-        created_before=created_before,
-        limit=limit,
-        cursor=cursor,
+    filters = filters_of(
+        status, job_type=job_type, queue=queue, created_after=created_after, created_before=created_before
     )
+    call = calls.list_jobs(**filters, limit=limit, cursor=cursor)
     show(call, url, as_json=as_json, as_text=_print_page)
 
 
@@ -200,11 +196,27 @@ def cancel(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def retry(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
-    """Runs a finished job again, as a new run."""
+def retry(
+    *,
+    job_id: JobId,
+    payload: Annotated[
+        str | None, typer.Option(help="Another input as JSON; @FILE reads a file, - standard input.")
+    ] = None,
+    queue: Annotated[str | None, typer.Option(help="Another queue.")] = None,
+    priority: Annotated[int | None, typer.Option(help="Another priority.")] = None,
+    max_retries: Annotated[int | None, typer.Option(help="Further attempts after a failed one.")] = None,
+    time_limit: Annotated[float | None, typer.Option("--attempt-timeout", help="Seconds one attempt may take.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag instead of those it has; may be given again.")] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Runs a finished job again, as a new run; with any change, as a new job that is a copy of it."""
     from perdure.client import calls
 
-    show(calls.retry_job(job_id), url, as_json=as_json, as_text=_print_status)
+    edits = _given(queue=queue, priority=priority, max_retries=max_retries, timeout_seconds=time_limit, tags=tag)
+    if payload is not None:
+        edits["payload"] = read_payload(payload)
+    show(calls.retry_job(job_id, **edits), url, as_json=as_json, as_text=_print_status)
 
 
 def _preview(

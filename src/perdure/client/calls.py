@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
+from perdure.client.action_answers import JobAction, JobActionPreview
 from perdure.client.answers import (
     Delivery,
     DeliveryDetail,
@@ -32,6 +33,7 @@ from perdure.client.answers import (
 
 Id = str | UUID
 Answer = TypeVar("Answer")
+_ACTIONS = "/v1/jobs/actions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,34 @@ def cancel_job(job_id: Id) -> Call[Job]:
     return Call("POST", f"/v1/jobs/{_segment(job_id)}/cancel")
 
 
-def retry_job(job_id: Id) -> Call[Job]:
-    return Call("POST", f"/v1/jobs/{_segment(job_id)}/retry")
+def retry_job(job_id: Id, **edits: Any) -> Call[Job]:
+    """Opens a new run of the job; with ``edits`` (payload, queue, …) the answer is a new job, a copy that has them."""
+    return Call("POST", f"/v1/jobs/{_segment(job_id)}/retry", json=edits or None)
+
+
+def preview_action(action: str, filters: Mapping[str, Any], *, everything: bool = False) -> Call[JobActionPreview]:
+    """What ``start_action`` would do just now."""
+    return Call("POST", _ACTIONS, {"dry_run": True}, json=_action(action, filters, everything=everything))
+
+
+def start_action(
+    action: str, filters: Mapping[str, Any], *, everything: bool = False, reason: str | None = None
+) -> Call[JobAction]:
+    """Cancels or retries all jobs that match ``filters`` (those of ``list_jobs``), or ``everything``, in batches."""
+    return Call("POST", _ACTIONS, json=_action(action, filters, everything=everything) | _given(reason=reason))
+
+
+def get_action(action_id: Id) -> Call[JobAction]:
+    return Call("GET", f"{_ACTIONS}/{_segment(action_id)}")
+
+
+def list_actions(*, limit: int = 50, cursor: str | None = None) -> Call[Page[JobAction]]:
+    return Call("GET", _ACTIONS, _given(limit=limit, cursor=cursor))
+
+
+def stop_action(action_id: Id) -> Call[JobAction]:
+    """Ends it after the batch at hand; what is done stays done."""
+    return Call("POST", f"{_ACTIONS}/{_segment(action_id)}/stop")
 
 
 def list_deliveries(*, status: Sequence[str] = (), limit: int = 50, cursor: str | None = None) -> Call[Page[Delivery]]:
@@ -154,6 +182,10 @@ def health() -> Call[Health]:
 
 def _segment(identifier: Id) -> str:
     return quote(str(identifier), safe="")
+
+
+def _action(action: str, filters: Mapping[str, Any], *, everything: bool) -> dict[str, Any]:
+    return {"action": action, "filter": _given(**filters)} | ({"all": True} if everything else {})
 
 
 def _given(**parameters: Any) -> dict[str, Any]:

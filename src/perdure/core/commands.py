@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from perdure.core.idempotency import KEPT, check_same, submission_of
-from perdure.core.job_factory import JobFactory
+from perdure.core.job_factory import JobFactory, edited
 from perdure.core.preview import Preview, preview_of
 from perdure.core.recording import Recorder
 from perdure.core.submission import Made, announce, declare, store
@@ -26,7 +26,7 @@ from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.repositories.idempotency_repository import IdempotencyRepository
 from perdure.repositories.job_queries import JobQueries
 from perdure.repositories.job_repository import JobRepository
-from perdure.schemas.job import JobCreate
+from perdure.schemas.job import JobCreate, JobEdits
 from perdure.signals import Signals
 
 
@@ -80,9 +80,15 @@ class Commands:
             return await preview_of(_only(declared), connection, self._recorder, now)
 
     async def _stored(
-        self, connection: AsyncConnection, sent: JobCreate, now: datetime, job_id: UUID | None = None
+        self,
+        connection: AsyncConnection,
+        sent: JobCreate,
+        now: datetime,
+        job_id: UUID | None = None,
+        *,
+        copy_of: UUID | None = None,
     ) -> Job:
-        return _only(await store(connection, self._factory, {job_id or uuid7(): sent}, now))
+        return _only(await store(connection, self._factory, {job_id or uuid7(): sent}, now, copy_of=copy_of))
 
     async def cancel(self, job_id: UUID) -> Job:
         """Cancels a waiting job at once; asks a running one to stop (it stays RUNNING until it has)."""
@@ -96,7 +102,7 @@ class Commands:
                 recorded = await self._recorder.record(connection, [job.cancel(now)], now)
             else:
                 recorded = None
-                await jobs.request_cancel(job_id, now)
+                await jobs.request_cancel([job_id], now)
                 job = _found(await jobs.lock(job_id))
         if recorded is None:
             self._wakeup.ring(Topic.CANCELS)
@@ -108,15 +114,25 @@ class Commands:
         """Opens a new run of a finished job."""
         now = self._database.clock.now()
         async with self._database.transaction() as connection:
-            job = _found(await JobRepository(connection).lock(job_id))
-            if not job.is_final:
-                raise Conflict(f"The job is {job.status}; only a finished job can be retried.")
+            job = _finished(await JobRepository(connection).lock(job_id))
             recorded = await self._recorder.record(connection, [job.restart(now)], now)
             if not recorded.held:
                 await _refuse_taken_key(JobRepository(connection), job)
                 raise Conflict("A live job had the unique key of this one until just now. Try again.")
         self._recorder.announce(recorded)
         return recorded.held[0].job
+
+    async def retry_edited(self, job_id: UUID, edits: JobEdits) -> Job:
+        """Stores an edited copy of a finished job, checked like any submission; the job itself stays as it is.
+
+        Raises ``UniqueKeyTaken`` where a live job has its unique key.
+        """
+        now = self._database.clock.now()
+        async with self._database.transaction() as connection:
+            original = _finished(await JobRepository(connection).lock(job_id))
+            job = await self._stored(connection, edited(original, edits), now, copy_of=job_id)
+        announce([job], self._signals, self._wakeup)
+        return job
 
     async def resend(self, delivery_id: UUID) -> Delivery:
         """Tells once more what a finished delivery told. Asked twice at once, it tells twice."""
@@ -157,4 +173,11 @@ def _only(made: Made) -> Job:
 def _found(job: Job | None) -> Job:
     if job is None:
         raise NotFound("There is no job with this id.")
+    return job
+
+
+def _finished(job: Job | None) -> Job:
+    job = _found(job)
+    if not job.is_final:
+        raise Conflict(f"The job is {job.status}; only a finished job can be retried.")
     return job

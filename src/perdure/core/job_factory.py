@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextvars import ContextVar
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Protocol
@@ -22,7 +23,7 @@ from perdure.core.notifications.providers.registry import Channels
 from perdure.errors import FieldProblem, UnknownJobType, ValidationFailed
 from perdure.models.job import Job
 from perdure.models.retry import RetryPolicy
-from perdure.schemas.job import JobCreate
+from perdure.schemas.job import JobCreate, JobEdits, RetryShape
 
 DEFAULT_QUEUE = "default"
 FILE_ID_FORMAT = "file-id"
@@ -85,6 +86,28 @@ class JobFactory:
             context=sent.context,
             notifications=sent.notifications,
         )
+
+
+def edited(original: Job, edits: JobEdits) -> JobCreate:
+    """What to send for a job like ``original`` with these edits.
+
+    What it had from its type it keeps, as its type was then; but for the times when it was to begin, which are past.
+    """
+    kept = {
+        "job_type": original.job_type,
+        "payload": original.payload,
+        "queue": original.queue,
+        "priority": original.priority,
+        "max_retries": original.max_attempts - 1,
+        "timeout_seconds": original.timeout_seconds,
+        "retry": RetryShape.model_construct(**asdict(original.retry)),
+        "tags": list(original.tags),
+        "unique_key": original.unique_key,
+        "concurrency_key": original.concurrency_key,
+        "context": original.context,
+        "notifications": original.notifications,
+    }
+    return JobCreate.model_construct(**kept | edits.given)
 
 
 def _or(sent: Any, default: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -30,10 +31,20 @@ Made = dict[UUID, Job | PerdureError]
 
 
 async def store(
-    connection: AsyncConnection, factory: JobFactory, sent: Mapping[UUID, JobCreate], now: datetime
+    connection: AsyncConnection,
+    factory: JobFactory,
+    sent: Mapping[UUID, JobCreate],
+    now: datetime,
+    *,
+    copy_of: UUID | None = None,
 ) -> Made:
-    """Stores what can be stored, in the caller's transaction; what is wrong with one keeps no other one out."""
+    """Stores what can be stored, in the caller's transaction; what is wrong with one keeps no other one out.
+
+    ``copy_of``: the job whose edited copies they are.
+    """
     made, files = await declare(connection, factory, sent, now)
+    if copy_of is not None:
+        made |= {job.job_id: replace(job, copy_of=copy_of) for job in jobs_of(made)}
     made |= await _add(JobRepository(connection), jobs_of(made))
     if links := [(job.job_id, file_id) for job in jobs_of(made) for file_id in files[job.job_id]]:
         await FileRepository(connection).link(links, FileRole.INPUT)

@@ -39,6 +39,8 @@ class Topic(StrEnum):
     WORKERS_LOST = "workers_lost"
     """Leases were given up; what ran under them may wait to be rescued."""
     FILE_REMOVALS = "file_removals"
+    ACTIONS = "actions"
+    """An action on many jobs was asked for."""
 
 
 NOW_AND_RING_AT_COMMIT = text(f"""

@@ -16,6 +16,7 @@ from perdure.db.models import JobEventRow, JobRow
 from perdure.models.job import Job
 from perdure.models.lifecycle import FINAL, JobStatus, TimelineEvent
 from perdure.repositories.mappers import job_from_row
+from perdure.schemas.job_filter import JobFilterShape
 
 _JOBS = table_of(JobRow)
 _EVENTS = table_of(JobEventRow)
@@ -31,6 +32,11 @@ class JobFilter:
     queue: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+
+    @classmethod
+    def read(cls, sent: JobFilterShape) -> JobFilter:
+        """What was asked for on the wire, where each condition has the same name."""
+        return cls(**{name: getattr(sent, name) for name in JobFilterShape.model_fields})
 
     def conditions(self) -> list[ColumnElement[bool]]:
         row = JobRow

@@ -119,7 +119,7 @@ _LOCK = text(f"""
 
 _REQUEST_CANCEL = text("""
     UPDATE perdure.jobs SET cancel_requested_at = coalesce(cancel_requested_at, :now)
-    WHERE job_id = :job_id AND status = 'RUNNING'
+    WHERE job_id = ANY (CAST(:job_ids AS uuid[])) AND status = 'RUNNING'
 """)
 
 # Each due job is moved once, whoever else promotes (SKIP LOCKED), the longest due first.
@@ -253,9 +253,9 @@ class JobRepository:
         result = await self._connection.execute(_LOCK, {"job_ids": list(job_ids)})
         return [job_from_row(row) for row in result.mappings()]
 
-    async def request_cancel(self, job_id: UUID, now: datetime) -> None:
-        """Notes that a running job is to stop; its worker reads the note at its next heartbeat."""
-        await self._connection.execute(_REQUEST_CANCEL, {"job_id": job_id, "now": now})
+    async def request_cancel(self, job_ids: Sequence[UUID], now: datetime) -> None:
+        """Notes that running jobs are to stop; their workers read the note at their next heartbeat."""
+        await self._connection.execute(_REQUEST_CANCEL, {"job_ids": list(job_ids), "now": now})
 
     async def promote_due(self, limit: int) -> int:
         """Moves up to ``limit`` jobs whose time has come to QUEUED and returns how many."""

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from perdure.core.bulk import BulkSubmission
 from perdure.core.commands import Commands
 from perdure.core.file_commands import FileCommands
+from perdure.core.job_actions import JobActions
 from perdure.core.measuring import Measuring
 from perdure.core.waiting import FinishedJobs
 from perdure.db.session import Database
@@ -43,6 +44,10 @@ def _file_commands(request: Request) -> FileCommands:
     return request.app.state.file_commands  # type: ignore[no-any-return]
 
 
+def _job_actions(request: Request) -> JobActions:
+    return request.app.state.job_actions  # type: ignore[no-any-return]
+
+
 def _measuring(request: Request) -> Measuring:
     return request.app.state.measuring  # type: ignore[no-any-return]
 
@@ -60,6 +65,7 @@ CommandsPart = Annotated[Commands, Depends(_commands)]
 DatabasePart = Annotated[Database, Depends(_database)]
 FinishedJobsPart = Annotated[FinishedJobs, Depends(_finished_jobs)]
 FileCommandsPart = Annotated[FileCommands, Depends(_file_commands)]
+JobActionsPart = Annotated[JobActions, Depends(_job_actions)]
 MetricsPart = Annotated[Metrics, Depends(_metrics)]
 MeasuringPart = Annotated[Measuring, Depends(_measuring)]
 Caller = Annotated[ApiKey | None, Depends(_api_key)]
@@ -87,6 +93,17 @@ def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
     return read
 
 
+def optional_json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model | None]]:
+    """Like ``json_body``; None for a request without a body."""
+    read = json_body(model)
+
+    async def read_if_sent(request: Request) -> Model | None:
+        is_sent = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+        return await read(request) if is_sent else None
+
+    return read_if_sent
+
+
 def media_type_of(request: Request) -> str:
     """What the body is said to be, without parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -104,7 +121,7 @@ async def _limited_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-def documents_body(model: type[BaseModel]) -> dict[str, Any]:
+def documents_body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
     """The OpenAPI request body of a route that reads it with ``json_body``; ``app`` gathers the definitions."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}

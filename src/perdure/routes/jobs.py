@@ -14,7 +14,6 @@ from perdure.db.session import Database
 from perdure.errors import NotFound
 from perdure.models.api_key import Scope
 from perdure.models.job import Job
-from perdure.models.lifecycle import JobStatus
 from perdure.models.submission import IdempotencyKey
 from perdure.repositories.delivery_queries import DeliveryQueries
 from perdure.repositories.explanation_queries import ExplanationQueries
@@ -29,27 +28,24 @@ from perdure.routes.dependencies import (
     Reading,
     documents_body,
     json_body,
+    optional_json_body,
 )
 from perdure.routes.paging import DEFAULT_LIMIT, Cursor, Limit, page_of, read_cursor
 from perdure.routes.problems import responses
-from perdure.schemas.base import Moment, Request
+from perdure.schemas.base import Request
 from perdure.schemas.delivery import DeliveryAnswer, DeliveryList
 from perdure.schemas.explanation import ExplanationAnswer
 from perdure.schemas.file import FileAnswer, JobFileAnswer, JobFileList
-from perdure.schemas.job import EventAnswer, EventList, JobAnswer, JobCreate, JobList, JobSummary, Name
+from perdure.schemas.job import EventAnswer, EventList, JobAnswer, JobCreate, JobEdits, JobList, JobSummary
+from perdure.schemas.job_filter import JobFilterShape
 from perdure.schemas.preview import PreviewAnswer
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 
-class JobListQuery(Request):
+class JobListQuery(JobFilterShape):
     """Filters and paging of the list; unknown parameters are refused."""
 
-    status: list[JobStatus] = Field([], description="any of these")
-    job_type: Name | None = Field(None, description="only this job type")
-    queue: Name | None = Field(None, description="only this queue")
-    created_after: Moment | None = Field(None, description="only newer ones")
-    created_before: Moment | None = Field(None, description="only older ones")
     limit: Limit = DEFAULT_LIMIT
     cursor: Cursor = None
 
@@ -120,13 +116,7 @@ async def submit(
 @router.get("", dependencies=[needs(Scope.READ)], summary="List jobs, newest first", responses=responses(422, 503))
 async def list_jobs(connection: Reading, query: Annotated[JobListQuery, Query()]) -> JobList:
     """Without payloads and results. Follow `next_cursor` for more."""
-    wanted = JobFilter(
-        status=query.status,
-        job_type=query.job_type,
-        queue=query.queue,
-        created_after=query.created_after,
-        created_before=query.created_before,
-    )
+    wanted = JobFilter.read(query)
     found = await JobQueries(connection).newest(wanted, read_cursor(query.cursor), query.limit + 1)
     jobs, next_cursor = page_of(found, query.limit, lambda job: job.job_id)
     return JobList(items=[JobSummary.model_validate(job) for job in jobs], next_cursor=next_cursor)
@@ -218,11 +208,26 @@ async def cancel(job_id: UUID, commands: CommandsPart, response: Response) -> Jo
     "/{job_id}/retry",
     dependencies=[needs(Scope.OPERATE)],
     summary="Run a finished job again",
-    responses=responses(404, 409, 422, 503),
+    openapi_extra=documents_body(JobEdits, required=False),
+    responses={201: {"model": JobAnswer}, **responses(404, 409, 413, 415, 422, 503)},
 )
-async def retry(job_id: UUID, commands: CommandsPart) -> JobAnswer:
-    """Opens a new run: attempts count from the start, and its end is told anew."""
-    return JobAnswer.model_validate(await commands.retry(job_id))
+async def retry(
+    job_id: UUID,
+    edits: Annotated[JobEdits | None, Depends(optional_json_body(JobEdits))],
+    commands: CommandsPart,
+    response: Response,
+) -> JobAnswer:
+    """Opens a new run: attempts count from the start, and its end is told anew (200).
+
+    With a body that says what is to differ, the job stays as it is, and an edited copy of it is stored as a new one,
+    whose `copy_of` names it (201).
+    """
+    if edits is None or not edits.given:
+        return JobAnswer.model_validate(await commands.retry(job_id))
+    job = await commands.retry_edited(job_id, edits)
+    response.status_code = 201
+    response.headers["Location"] = f"/v1/jobs/{job.job_id}"
+    return JobAnswer.model_validate(job)
 
 
 async def _found(connection: AsyncConnection, job_id: UUID) -> Job:

@@ -26,6 +26,9 @@ MAX_SECONDS = LONGEST_WAIT_SECONDS
 """Nothing is put off, or allowed to run, for longer than a leap year."""
 
 Name = Annotated[StrictStr, Field(min_length=1, max_length=MAX_NAME_LENGTH, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
+Priority = Annotated[StrictInt, Field(ge=-100, le=100)]
+Retries = Annotated[StrictInt, Field(ge=0, le=MAX_RETRIES)]
+Tags = Annotated[list[Name], Field(max_length=MAX_TAGS)]
 Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False, strict=True)]
 PositiveSeconds = Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False, strict=True)]
 
@@ -74,19 +77,17 @@ class JobCreate(Request):
     job_type: Name = Field(description="what to do: a name that a worker has published (`GET /v1/job-types`)")
     payload: Any = Field(None, description="the input, checked against the job type's schema; default {}")
     queue: Name | None = Field(None, description='default "default"; a queue needs no declaration')
-    priority: Annotated[StrictInt, Field(ge=-100, le=100)] | None = Field(
-        None, description="higher runs first; default 0"
-    )
+    priority: Priority | None = Field(None, description="higher runs first; default 0")
     run_at: Moment | None = Field(None, description="not before this moment")
     delay_seconds: Seconds | None = Field(None, description="not before so many seconds from now")
-    max_retries: Annotated[StrictInt, Field(ge=0, le=MAX_RETRIES)] | None = Field(
+    max_retries: Retries | None = Field(
         None, description="further attempts after a failed one; default: the processor's own, else 3"
     )
     timeout_seconds: PositiveSeconds | None = Field(
         None, description="how long one attempt may take; default: the processor's own, else 3600"
     )
     retry: RetryShape | None = Field(None, description="default: the processor's own, else 2 s doubling up to 5 min")
-    tags: Annotated[list[Name], Field(max_length=MAX_TAGS)] | None = Field(None, description="words to find it by")
+    tags: Tags | None = Field(None, description="words to find it by")
     context: Annotated[ContextShape | None, AsSent] = Field(None, description="who the job is for; kept as sent")
     notifications: dict[str, dict[str, Any] | None] | None = Field(
         None, description="whom to tell, per channel; kept as sent"
@@ -102,6 +103,22 @@ class JobCreate(Request):
         if self.run_at is not None and self.delay_seconds is not None:
             raise ValueError("give run_at or delay_seconds, not both")
         return self
+
+
+class JobEdits(Request):
+    """How the copy of a job differs from it; null is as good as left out."""
+
+    payload: Any = Field(None, description="the whole input, checked like any")
+    queue: Name | None = Field(None, description="another queue")
+    priority: Priority | None = Field(None, description="another priority")
+    max_retries: Retries | None = Field(None, description="further attempts after a failed one")
+    timeout_seconds: PositiveSeconds | None = Field(None, description="how long one attempt may take")
+    tags: Tags | None = Field(None, description="instead of those that it has; empty for none")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The fields that differ."""
+        return {name: value for name in sorted(self.model_fields_set) if (value := getattr(self, name)) is not None}
 
 
 class RetryAnswer(Answer):

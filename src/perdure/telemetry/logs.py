@@ -10,12 +10,14 @@ from typing import Any
 import structlog
 
 from perdure.models.job import Job
+from perdure.models.job_action import ActionStatus
 from perdure.signals import (
     AttemptEndedLate,
     AttemptStuck,
     FileStoreMissed,
     FileStoreSeen,
     HistoryPruned,
+    JobActionAdvanced,
     JobsRescued,
     JobTransitioned,
     LeaseLost,
@@ -204,10 +206,16 @@ def _subscribe_keeping(signals: Signals, log: Any) -> None:
     def files_seen(signal: FileStoreSeen) -> None:
         log.info("file_store.seen", store_id=str(signal.store_id))
 
+    def acted(signal: JobActionAdvanced) -> None:
+        if signal.status != ActionStatus.RUNNING:
+            counts = {"done": signal.done, "skipped": signal.skipped}
+            log.info("action.ended", action_id=str(signal.action_id), verb=signal.verb, status=signal.status, **counts)
+
     def pruned(signal: HistoryPruned) -> None:
         log.info("history.pruned", **signal.removed)
 
     signals.subscribe(HistoryPruned, pruned)
+    signals.subscribe(JobActionAdvanced, acted)
     signals.subscribe(FileStoreMissed, files_missed)
     signals.subscribe(FileStoreSeen, files_seen)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from perdure.core.file_commands import FileCommands
+from perdure.core.job_actions import JobActions
 from perdure.core.recording import Recorder
 from perdure.core.retention import Retention
 from perdure.db.session import Database
@@ -18,6 +19,7 @@ from perdure.errors import Unavailable
 from perdure.models.lease import OVERDUE_SECONDS
 from perdure.processors.registry import ProcessorRegistry
 from perdure.signals import Signals, WorkerStarted, WorkerStopped
+from perdure.workers.action_runner import ActionRunner
 from perdure.workers.completer import Completer
 from perdure.workers.file_sweeper import FileSweeper
 from perdure.workers.lease import LeaseKeeper
@@ -81,6 +83,7 @@ class Runtime:
     run_promoter: bool
     run_sweeper: bool
     retention: Retention | None
+    actions: JobActions | None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -115,6 +118,8 @@ class Runtime:
             loops.append(FileSweeper(self.signals, self.wakeup, self.files))
         if self.retention is not None:
             loops.append(Pruner(self.signals, self.wakeup, self.retention))
+        if self.actions is not None:
+            loops.append(ActionRunner(self.signals, self.wakeup, self.actions))
         return [group.create_task(loop.run()) for loop in loops]
 
     @asynccontextmanager

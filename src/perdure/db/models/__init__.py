@@ -7,6 +7,7 @@ from perdure.db.models.file import FileRemovalRow, FileRow, FileStoreRow, JobFil
 from perdure.db.models.idempotency_key import IdempotencyKeyRow
 from perdure.db.models.inbox import InboxMessageRow
 from perdure.db.models.job import JobRow
+from perdure.db.models.job_action import JobActionRow
 from perdure.db.models.job_type import JobTypeRow
 from perdure.db.models.schema_version import SchemaVersionRow
 from perdure.db.models.tally import JobTallyRow
@@ -21,6 +22,7 @@ __all__ = [
     "FileStoreRow",
     "IdempotencyKeyRow",
     "InboxMessageRow",
+    "JobActionRow",
     "JobEventRow",
     "JobFileRow",
     "JobRow",
