@@ -117,6 +117,25 @@ def test_the_exit_code_tells_how_a_job_ended(url):
     assert json.loads(again.stdout)["resend_of"] == rows[1][0]
 
 
+def test_all_that_match_are_acted_on_after_a_look_and_one_is_retried_with_edits(url):
+    job_id = perdure("jobs", "submit", "demo.sleep", "--queue", "doomed", "--delay", "600", url=url).stdout.split()[0]
+    start = ("actions", "start", "cancel", "--queue", "doomed")
+    looked = perdure(*start, "--dry-run", url=url).stdout
+    assert looked.splitlines() == ["It would cancel 1 job.", f"  {job_id}"]
+    asked = perdure(*start, url=url, stdin="n\n")
+    assert (asked.returncode, "Cancel 1 job?" in asked.stderr) == (1, True)
+    done = perdure(*start, "--yes", "--reason", "why", url=url)
+    action_id, *stands = done.stdout.split()
+    assert (done.returncode, stands) == (0, ["DONE", "1", "done"])
+    again = perdure(*start, url=url)
+    assert (again.returncode, "1 skipped (already_final)" in again.stderr) == (0, True)
+    rows = [line.split("\t") for line in perdure("actions", "list", url=url).stdout.splitlines()]
+    assert rows[1][:6] == [action_id, "cancel", '{"queue": "doomed"}', "DONE", "1", "0"]
+    assert rows[1][-1] == "why"
+    copy = json.loads(perdure("jobs", "retry", job_id, "--payload", '{"seconds": 0}', "--json", url=url).stdout)
+    assert (copy["copy_of"], copy["payload"]) == (job_id, {"seconds": 0})
+
+
 def test_workers_are_listed(url):
     lines = [line.split("\t") for line in perdure("workers", url=url).stdout.splitlines()]
     assert lines[0][:4] == ["worker", "host", "process", "alive"]
@@ -167,6 +186,7 @@ MISTAKES = [
     (["jobs", "submit", "csv.profile", "--file", "missing.csv"], 2, "no file"),
     (["jobs", "submit", "demo.sleep", "--email", "x"], 1, "context.email"),
     (["jobs", "list", "--limit", "0"], 2, "limit"),
+    (["actions", "start", "cancel", "--yes"], 1, "the filter names no condition"),
     (["nonsense"], 2, "No such command"),
 ]
 

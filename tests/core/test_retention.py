@@ -13,8 +13,10 @@ from uuid_utils.compat import uuid7
 from perdure.core.retention import START, Retention, RetentionPolicy
 from perdure.models.delivery import DeliveryStatus
 from perdure.models.file import File, FileRole
+from perdure.models.job_action import ActionVerb, JobAction
 from perdure.models.lifecycle import FINAL, JobStatus
 from perdure.repositories.file_repository import FileRepository
+from perdure.repositories.job_action_repository import JobActionRepository
 from perdure.repositories.retention_repository import RetentionRepository
 
 POLICY = RetentionPolicy(jobs_days=30, audit_days=90)
@@ -146,3 +148,28 @@ async def test_files_go_with_the_last_job_that_names_them_and_mails_with_their_a
         noted = set((await connection.execute(text("SELECT file_id FROM perdure.file_removals"))).scalars())
     assert left == {"of both", "new"}
     assert noted == {files["of the old"].file_id, files["of nobody"].file_id}, "their bytes are to be removed"
+
+
+async def test_old_actions_go_and_those_that_run_stay(database):
+    now = database.clock.now()
+    async with database.transaction() as connection:
+        for days in (None, 89, 91):
+            made_at = now - timedelta(days=100)
+            action = JobAction(
+                action_id=uuid7(),
+                verb=ActionVerb.RETRY,
+                filter={},
+                reason=None,
+                requested_by=None,
+                below=START,
+                created_at=made_at,
+                advanced_at=made_at,
+            )
+            ended = action if days is None else action.finish(now - timedelta(days=days))
+            await JobActionRepository(connection).add(ended)
+    assert await Retention(database, RetentionPolicy(jobs_days=0, audit_days=90)).remove_all() == {}
+    assert await Retention(database, POLICY).count_all() == {"job_actions": 1}
+    assert await Retention(database, POLICY).remove_all() == {"job_actions": 1}
+    async with database.snapshot() as connection:
+        left = await JobActionRepository(connection).newest(None, 10)
+    assert [one.finished_at is None for one in left] == [False, True]

@@ -15,6 +15,7 @@ from perdure.core.notifications.providers.mailtrap import MailtrapEmailProvider
 from perdure.core.recording import Recorder
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.repositories.delivery_repository import DeliveryRepository
+from perdure.repositories.job_action_repository import JobActionRepository
 from perdure.repositories.job_repository import JobRepository
 from perdure.signals import JobsClaimed, JobsSubmitted, NotificationSettled, Signal, Signals
 from perdure.workers.completer import Completer
@@ -86,6 +87,8 @@ FAILPOINTS: dict[str, Settle] = {
     "mail accepted, not announced": _told(NotificationSettled),
     "submitted, not committed": _after(JobRepository, "add", lambda _nothing: True),
     "submitted, not answered": _told(JobsSubmitted),
+    "acted on, not committed": _after(JobActionRepository, "save", lambda _nothing: True),
+    "acted on, not announced": _announced,
     "restarted, not committed": _written,
     "restarted, not answered": _announced,
 }

@@ -23,9 +23,12 @@ from uuid_utils.compat import uuid7
 from perdure.core.retention import START as BEFORE_ALL
 from perdure.core.retention import RetentionPolicy
 from perdure.db.session import Database
+from perdure.models.lifecycle import JobStatus
 from perdure.models.outcome import Succeeded
 from perdure.models.place import START, Place
 from perdure.repositories.delivery_repository import DeliveryRepository
+from perdure.repositories.job_matches import JobMatches
+from perdure.repositories.job_queries import JobFilter
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.retention_repository import RetentionRepository
 from perdure.repositories.worker_repository import WorkerRepository
@@ -122,6 +125,12 @@ async def remove(connection: AsyncConnection, crowd: Crowd) -> None:
     await retention.remove((await retention.next(BEFORE_ALL, LIMIT)).may_go)
 
 
+async def match(connection: AsyncConnection, _crowd: Crowd) -> None:
+    matches = JobMatches(connection, JobFilter(queue="q1", status=[JobStatus.SUCCEEDED]))
+    stretch = await matches.next(await matches.start(), FINISHED, LIMIT)
+    await matches.lock([one.job_id for one in stretch.matches])
+
+
 ACTS: dict[str, tuple[Act, set[str]]] = {
     "claim": (claim, {"jobs_ready", "jobs_pkey"}),
     "claim from the mark": (lambda connection, crowd: claim(connection, crowd, crowd.mark), {"jobs_ready"}),
@@ -142,6 +151,7 @@ ACTS: dict[str, tuple[Act, set[str]]] = {
     "held": (lambda connection, crowd: JobRepository(connection).held(crowd.lost), {"jobs_running"}),
     "attend": (lambda connection, crowd: WorkerRepository(connection).attend(crowd.worker), {"jobs_running"}),
     "retire_dead": (lambda connection, _: WorkerRepository(connection).retire_dead(), {"jobs_running"}),
+    "match": (match, {"jobs_pkey"}),
     "remove": (remove, {"jobs_pkey", "deliveries_once"}),
     "claim_due": (lambda connection, _: DeliveryRepository(connection).claim_due(LIMIT, 10.0), {"deliveries_due"}),
     "seconds until next delivery": (

@@ -14,7 +14,8 @@ from perdure.cli.server import AsJson, Url, connect, show
 from perdure.models.job_action import ActionVerb
 
 if TYPE_CHECKING:
-    from perdure.client.answers import JobAction, JobActionPreview, Page
+    from perdure.client.action_answers import JobAction, JobActionPreview
+    from perdure.client.answers import Page
     from perdure.client.client import Client
 
 app = typer.Typer(help="Cancel or retry all jobs that match.", no_args_is_help=True)
@@ -107,7 +108,9 @@ def stop(*, action_id: ActionId, url: Url = None, as_json: AsJson = False) -> No
 def _ask(preview: JobActionPreview) -> None:
     """Goes on only if there is something to do and the user wants it done."""
     if preview["is_complete"] and not preview["done"]:
-        typer.echo(f"Nothing to {preview['action']}: {_counted(preview)}.", err=True)
+        typer.echo(
+            f"Nothing to {preview['action']}: {preview['matched']:,} match{_skipped(preview['skipped'])}.", err=True
+        )
         raise typer.Exit
     typer.confirm(f"{preview['action'].capitalize()} {_jobs(preview)}?", abort=True, err=True)
 
@@ -181,11 +184,11 @@ def _progress(action: JobAction) -> str:
 
 def _jobs(preview: JobActionPreview) -> str:
     at_least = "" if preview["is_complete"] else "at least "
-    return f"{at_least}{preview['done']:,} jobs{_skipped(preview['skipped'])}"
+    return f"{at_least}{_counted(preview['done'])}{_skipped(preview['skipped'])}"
 
 
-def _counted(preview: JobActionPreview) -> str:
-    return f"{preview['matched']:,} jobs match{_skipped(preview['skipped'])}"
+def _counted(jobs: int) -> str:
+    return "1 job" if jobs == 1 else f"{jobs:,} jobs"
 
 
 def _skipped(counts: dict[str, int]) -> str:

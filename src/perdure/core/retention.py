@@ -72,8 +72,12 @@ class Retention:
             if is_last:
                 files = await FileRepository(connection).delete_unnamed(cutoffs.before, BATCH)
                 keys = await IdempotencyRepository(connection).delete_old(now - KEPT, BATCH)
-                removed += Counter(files=len(files), inbox_messages=await repository.remove_mails())
-                removed += Counter(idempotency_keys=keys)
+                removed += Counter(
+                    files=len(files),
+                    inbox_messages=await repository.remove_mails(),
+                    idempotency_keys=keys,
+                    job_actions=await repository.remove_actions(),
+                )
                 is_last = max(len(files), keys) < BATCH
         return Batch(removed, stretch.job_ids[-1] if stretch.job_ids else after, is_last)
 
@@ -105,6 +109,7 @@ class Retention:
                         files=await repository.count_files(),
                         inbox_messages=await repository.count_mails(),
                         idempotency_keys=await IdempotencyRepository(connection).count_old(now - KEPT),
+                        job_actions=await repository.count_actions(),
                     )
         return counted
 

@@ -70,6 +70,11 @@ _DELETE = {table: text(f"DELETE FROM perdure.{table} WHERE {rows}") for table, r
 _REMOVE_MAILS = text("DELETE FROM perdure.inbox_messages WHERE message_id < :end")
 _COUNT_MAILS = text("SELECT count(*) FROM perdure.inbox_messages WHERE message_id < :end")
 
+# Actions are the audit of who did what to many jobs. None that runs has an end, says a CHECK.
+_OLD_ACTIONS = "FROM perdure.job_actions WHERE finished_at < :before AND finished_at < :audit_before"
+_REMOVE_ACTIONS = text(f"DELETE {_OLD_ACTIONS}")
+_COUNT_ACTIONS = text(f"SELECT count(*) {_OLD_ACTIONS}")
+
 # Old files that no job names which stays. (They are removed by ``FileRepository.delete_unnamed``, once these jobs are.)
 _COUNT_FILES = text(f"""
     SELECT count(*) FROM perdure.files AS file
@@ -143,6 +148,14 @@ class RetentionRepository:
     async def count_mails(self) -> int:
         mails: int = (await self._connection.execute(_COUNT_MAILS, self._end)).scalar_one()
         return mails
+
+    async def remove_actions(self) -> int:
+        """Removes old actions on many jobs, which never are many."""
+        return (await self._connection.execute(_REMOVE_ACTIONS, self._cutoffs)).rowcount
+
+    async def count_actions(self) -> int:
+        actions: int = (await self._connection.execute(_COUNT_ACTIONS, self._cutoffs)).scalar_one()
+        return actions
 
     async def count_files(self) -> int:
         """Old files that no job names any more, once the jobs are gone that may go."""
