@@ -17,7 +17,7 @@ from perdure.models.retry import RetryPolicy
 from perdure.repositories.delivery_repository import DeliveryRepository, Try
 from perdure.repositories.job_repository import JobRepository
 
-TABLES = ("jobs", "job_events", "deliveries", "delivery_attempts", "job_files", "files", "inbox_messages")
+TABLES = ("jobs", "job_events", "deliveries", "delivery_attempts", "job_files", "job_tags", "files", "inbox_messages")
 _LIVE = {DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.RETRYING}
 
 
@@ -84,6 +84,8 @@ async def orphans(database: Database) -> int:
                         WHERE NOT EXISTS (SELECT FROM perdure.jobs AS job WHERE job.job_id = one.job_id))
                      + (SELECT count(*) FROM perdure.deliveries AS one
                         WHERE NOT EXISTS (SELECT FROM perdure.jobs AS job WHERE job.job_id = one.job_id))
+                     + (SELECT count(*) FROM perdure.job_tags AS one
+                        WHERE NOT EXISTS (SELECT FROM perdure.jobs AS job WHERE job.job_id = one.job_id))
                      + (SELECT count(*) FROM perdure.delivery_attempts AS one WHERE NOT EXISTS (
                             SELECT FROM perdure.deliveries AS told WHERE told.delivery_id = one.delivery_id))
             """)
@@ -106,6 +108,7 @@ def _job(past: Past, now: datetime) -> Job:
         timeout_seconds=60.0,
         retry=RetryPolicy(1.0, 2.0),
         created_at=made_at,
+        tags=("nightly",),
         attempt=1,
         worker_id=UUID(int=1) if past.status is JobStatus.RUNNING else None,
         started_at=made_at,

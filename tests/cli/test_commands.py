@@ -64,7 +64,8 @@ def test_every_command_has_a_help_line():
 
 
 def test_a_job_from_submission_to_its_end(url, tmp_path):
-    done = perdure("jobs", "submit", "demo.sleep", "--payload", '{"seconds": 0}', "--wait", "--json", url=url)
+    labels = ["--user-id", "ada", "--tag", "nightly"]
+    done = perdure("jobs", "submit", "demo.sleep", "--payload", '{"seconds": 0}', *labels, "--wait", "--json", url=url)
     assert done.returncode == 0, done.stderr
     job = json.loads(done.stdout)
     assert job["status"] == "SUCCEEDED"
@@ -73,7 +74,8 @@ def test_a_job_from_submission_to_its_end(url, tmp_path):
     assert "\x1b" not in shown.stdout, "no colours in a pipe"
     events = perdure("jobs", "events", job["job_id"], url=url).stdout
     assert [line.split()[-1] for line in events.splitlines()] == ["CREATED", "STARTED", "SUCCESS"]
-    listed = json.loads(perdure("jobs", "list", "--status", "succeeded", "--json", url=url).stdout)
+    filters = ["--status", "succeeded", "--user", "ada", "--tag", "nightly", "--search", job["job_id"][:18]]
+    listed = json.loads(perdure("jobs", "list", *filters, "--json", url=url).stdout)
     assert job["job_id"] in [one["job_id"] for one in listed["items"]]
     again = perdure("jobs", "retry", job["job_id"], url=url)
     assert again.stdout.split() == [job["job_id"], "QUEUED"]

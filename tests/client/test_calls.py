@@ -1,5 +1,6 @@
 """Calls are values: what would be asked, with nothing asked."""
 
+import re
 from uuid import UUID
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from perdure.client import calls
 from perdure.client.calls import Call
+from perdure.schemas.job_filter import JobFilterShape
 
 JOB = "01980000-0000-7000-8000-000000000000"
 
@@ -70,6 +72,11 @@ def test_filters_left_out_are_not_sent():
     """The server refuses unknown parameters, and an empty one is not the same as none."""
     call = calls.list_jobs(job_type="demo.sleep", queue=None, created_after=None)
     assert call == Call("GET", "/v1/jobs", {"limit": 50, "job_type": "demo.sleep"})
+
+
+def test_the_clients_filters_are_those_of_the_list():
+    documented = calls.list_jobs.__doc__ or ""
+    assert set(JobFilterShape.model_fields) <= {"status", *re.findall(r"\w+", documented)}
 
 
 @given(st.text(min_size=1))

@@ -15,7 +15,8 @@ from perdure.models.lifecycle import JobStatus, TimelineEvent
 from perdure.processors import demo
 from perdure.repositories.delivery_queries import DeliveryQueries
 from perdure.repositories.job_action_repository import JobActionRepository
-from perdure.repositories.job_queries import JobFilter, JobQueries
+from perdure.repositories.job_filter import JobFilter
+from perdure.repositories.job_queries import JobQueries
 from perdure.schemas.job import JobCreate
 from perdure.schemas.job_action import JobActionCreate
 from perdure.signals import JobActionAdvanced, NotificationIntended
@@ -228,3 +229,14 @@ async def test_of_jobs_with_one_unique_key_one_is_retried_and_none_beside_a_live
     preview = await actions.preview(sent)
     ended = await finished(actions, await actions.start(sent, None))
     assert (preview.done, preview.skipped) == (ended.done, ended.skipped) == (1, {"unique_key_taken": 2})
+
+
+@pytest.mark.parametrize("found_by", ["tag", "user_id", "email", "q"])
+async def test_jobs_are_acted_on_by_whatever_finds_them(platform, actions, found_by):
+    [wanted] = await submit(platform, tags=["a"], context={"user_id": "ada", "email": "Ada@example.com"})
+    await submit(platform, 3)
+    filters = {"tag": "a", "user_id": "ada", "email": "ada@example.com", "q": str(wanted.job_id)}
+    sent = asking("cancel", filter={found_by: filters[found_by]})
+    assert list((await actions.preview(sent)).sample) == [wanted.job_id]
+    await finished(actions, await actions.start(sent, None))
+    assert [job.job_id for job in await jobs_of(platform, status=[JobStatus.CANCELLED])] == [wanted.job_id]

@@ -141,7 +141,7 @@ async def test_files_go_with_the_last_job_that_names_them_and_mails_with_their_a
         )
     retention = Retention(database, POLICY)
     counted = await retention.count_all()
-    assert counted == {"jobs": 1, "job_events": 1, "job_files": 2, "files": 2, "inbox_messages": 1}
+    assert counted == {"jobs": 1, "job_events": 1, "job_files": 2, "job_tags": 1, "files": 2, "inbox_messages": 1}
     assert await retention.remove_all() == counted
     async with database.snapshot() as connection:
         left = set((await connection.execute(text("SELECT name FROM perdure.files"))).scalars())

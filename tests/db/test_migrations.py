@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from tests.databases import create_database
 from tests.later_versions import CONTRACT, EXPAND, INDEX, being, write
@@ -18,6 +20,15 @@ from perdure.db.restore import restore
 from perdure.db.session import Database
 from perdure.db.url import DatabaseUrl
 from perdure.errors import Conflict, SchemaOutdated, SchemaTooNew, Unavailable
+
+OLD_JOBS = text("""
+    INSERT INTO perdure.jobs
+        (job_id, job_type, queue, rank, status, run, attempt, max_attempts, fence, timeout_seconds,
+         retry_base_seconds, retry_max_seconds, run_at, created_at, payload, tags)
+    SELECT job_id::uuid, 't', 'q', 0, 'QUEUED', 1, 0, 4, 0, 60, 2, 300, now(), now(), '{}', tags::jsonb
+    FROM (VALUES ('019a0000-0000-7000-8000-000000000001', '[]'),
+                 ('019a0000-0000-7000-8000-000000000002', '["nightly", "big"]')) AS old(job_id, tags)
+""")
 
 
 def _ours(_object, name, kind, _reflected, _compared):
@@ -61,6 +72,21 @@ async def test_many_may_upgrade_at_once(database):
     applied = await asyncio.gather(*(migrate.upgrade(database) for _ in range(3)))
     assert sorted(applied) == [[], [], migrate.revisions()]
     await migrate.check(database)
+
+
+async def test_the_tags_of_jobs_that_are_there_are_found(database, monkeypatch):
+    before = ScriptDirectory.from_config(migrate._config()).get_revision("0017").down_revision
+    async with database.transaction() as connection:
+        await connection.execute(text("DROP SCHEMA perdure CASCADE"))
+    with monkeypatch.context() as until:
+        until.setattr(migrate, "_run", lambda connection: command.upgrade(migrate._config(connection), before))
+        await migrate.upgrade(database)
+    async with database.transaction() as connection:
+        await connection.execute(OLD_JOBS)
+    await migrate.upgrade(database)
+    async with database.snapshot() as connection:
+        tags = (await connection.execute(text("SELECT tag, job_id::text FROM perdure.job_tags ORDER BY tag"))).all()
+    assert [(tag, job_id[-1]) for tag, job_id in tags] == [("big", "2"), ("nightly", "2")]
 
 
 async def test_code_that_is_too_old_for_the_schema_is_refused(database):

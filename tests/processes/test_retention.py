@@ -53,7 +53,7 @@ async def test_a_kill_between_batches_leaves_nothing_half_removed(database, prun
 async def test_a_dry_run_counts_and_the_options_decide(database, prune):
     await history.write(database, [Past(), Past(told=[Told()])])
     dry = json.loads(prune("--dry-run", "--json"))
-    assert dry == {"dry_run": True, "rows": {"jobs": 1, "job_events": 1}}
+    assert dry == {"dry_run": True, "rows": {"jobs": 1, "job_events": 1, "job_tags": 1}}
     assert "Nothing" in prune("--jobs-days", "0")
     assert (await history.count(database))["jobs"] == 2
     assert prune("--audit-days", "35").splitlines() == [
@@ -61,5 +61,6 @@ async def test_a_dry_run_counts_and_the_options_decide(database, prune):
         "deliveries\t1",
         "delivery_attempts\t1",
         "job_events\t2",
+        "job_tags\t2",
         "jobs\t2",
     ]

@@ -15,7 +15,8 @@ from perdure.models.lifecycle import JobStatus
 from perdure.models.outcome import ErrorReason, Failed, JobError, Succeeded
 from perdure.models.place import START
 from perdure.models.retry import RetryPolicy
-from perdure.repositories.job_queries import JobFilter, JobQueries
+from perdure.repositories.job_filter import JobFilter
+from perdure.repositories.job_queries import JobQueries
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.mappers import JOB_COLUMNS
 from perdure.repositories.statements import column_list

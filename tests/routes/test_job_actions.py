@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from perdure.core.api_keys import ApiKeys
 from perdure.models.api_key import Scope
-from perdure.repositories.job_queries import JobFilter
+from perdure.repositories.job_filter import JobFilter
 from perdure.schemas.job_filter import JobFilterShape
 
 

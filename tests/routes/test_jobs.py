@@ -199,6 +199,25 @@ async def test_every_filter_of_the_list_leaves_out_the_others(http):
     assert await listed(status="FAILED") == []
 
 
+async def test_a_job_is_found_by_whom_it_is_for_what_it_carries_and_its_id(http):
+    context = {"user_id": "ada", "email": "Ada@Example.com"}
+    job = await submit(http, context=context, tags=["nightly", "nightly", "big"], queue="a")
+    other = await submit(http, context={"user_id": "Ada", "email": "grace@example.com"}, tags=["small"], queue="a")
+    await submit(http)
+
+    async def listed(**filters):
+        page = (await http.get("/v1/jobs", params={"queue": "a"} | filters)).json()
+        return [one["job_id"] for one in page["items"]]
+
+    assert await listed(user_id="ada") == [job["job_id"]]
+    assert await listed(email="ADA@example.COM") == [job["job_id"]]
+    assert await listed(tag="nightly") == await listed(tag="big", user_id="ada") == [job["job_id"]]
+    assert await listed(tag="small", user_id="ada") == []
+    assert await listed(q=other["job_id"]) == await listed(q=other["job_id"].upper()) == [other["job_id"]]
+    assert await listed(q=other["job_id"][:8]) == [other["job_id"], job["job_id"]]
+    assert await listed(q=other["job_id"][:3]) == await listed(q="%_'\\") == await listed(error_group="0" * 16) == []
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -213,6 +232,12 @@ async def test_every_filter_of_the_list_leaves_out_the_others(http):
         {"job_type": "' OR 1=1 --"},
         {"created_after": "yesterday"},
         {"unknown": "1"},
+        {"user_id": "a\x00b"},
+        {"email": "x" * 255},
+        {"tag": "no tag"},
+        {"error_group": "F" * 16},
+        {"q": ""},
+        {"q": "a\x00b"},
         {"created_before": "0001-01-01T00:00:00+14:00"},
     ],
 )

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perdure.cli.filters import CreatedAfter, CreatedBefore, JobType, Queue, Status, filters_of
+from perdure.cli.filters import (
+    CreatedAfter,
+    CreatedBefore,
+    Email,
+    ErrorGroup,
+    JobType,
+    Queue,
+    Search,
+    Status,
+    Tag,
+    User,
+    filters_of,
+)
 from perdure.cli.output import moment, on_terminal, print_facts, print_json, print_line, print_table, shown
 from perdure.cli.server import AsJson, Url, connect, show
 from perdure.models.job_action import ActionVerb
@@ -32,6 +44,11 @@ def start(
     status: Status = None,
     job_type: JobType = None,
     queue: Queue = None,
+    user: User = None,
+    email: Email = None,
+    tag: Tag = None,
+    error_group: ErrorGroup = None,
+    search: Search = None,
     created_after: CreatedAfter = None,
     created_before: CreatedBefore = None,
     everything: Annotated[bool, typer.Option("--all", help="Every job there is, instead of a filter.")] = False,
@@ -46,7 +63,16 @@ def start(
     from perdure.client import calls
 
     filters = filters_of(
-        status, job_type=job_type, queue=queue, created_after=created_after, created_before=created_before
+        status=status,
+        job_type=job_type,
+        queue=queue,
+        user=user,
+        email=email,
+        tag=tag,
+        error_group=error_group,
+        search=search,
+        created_after=created_after,
+        created_before=created_before,
     )
     with connect(url) as client:
         if dry_run or not yes:

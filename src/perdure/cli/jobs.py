@@ -10,7 +10,19 @@ import typer
 
 from perdure.cli.bulk import submit_from
 from perdure.cli.files import print_files
-from perdure.cli.filters import CreatedAfter, CreatedBefore, JobType, Queue, Status, filters_of
+from perdure.cli.filters import (
+    CreatedAfter,
+    CreatedBefore,
+    Email,
+    ErrorGroup,
+    JobType,
+    Queue,
+    Search,
+    Status,
+    Tag,
+    User,
+    filters_of,
+)
 from perdure.cli.output import (
     exit_code_of,
     moment,
@@ -112,6 +124,11 @@ def list_(
     status: Status = None,
     job_type: JobType = None,
     queue: Queue = None,
+    user: User = None,
+    email: Email = None,
+    tag: Tag = None,
+    error_group: ErrorGroup = None,
+    search: Search = None,
     created_after: CreatedAfter = None,
     created_before: CreatedBefore = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 20,
@@ -123,7 +140,16 @@ def list_(
     from perdure.client import calls
 
     filters = filters_of(
-        status, job_type=job_type, queue=queue, created_after=created_after, created_before=created_before
+        status=status,
+        job_type=job_type,
+        queue=queue,
+        user=user,
+        email=email,
+        tag=tag,
+        error_group=error_group,
+        search=search,
+        created_after=created_after,
+        created_before=created_before,
     )
     call = calls.list_jobs(**filters, limit=limit, cursor=cursor)
     show(call, url, as_json=as_json, as_text=_print_page)

@@ -72,7 +72,7 @@ def get_job(job_id: Id) -> Call[Job]:
 def list_jobs(
     *, status: Sequence[str] = (), limit: int = 50, cursor: str | None = None, **filters: Any
 ) -> Call[Page[JobSummary]]:
-    """``filters``: job_type, queue, created_after, created_before."""
+    """``filters``: job_type, queue, user_id, email, tag, error_group, q, created_after, created_before."""
     return Call("GET", "/v1/jobs", _given(status=list(status), limit=limit, cursor=cursor, **filters))
 
 

@@ -27,8 +27,8 @@ from perdure.errors import Conflict, NotFound
 from perdure.models.job import Job
 from perdure.models.job_action import ActionPreview, ActionSkipReason, ActionVerb, JobAction, skip_reason
 from perdure.repositories.job_action_repository import JobActionRepository
+from perdure.repositories.job_filter import JobFilter
 from perdure.repositories.job_matches import JobMatches, Match
-from perdure.repositories.job_queries import JobFilter
 from perdure.repositories.job_repository import JobRepository
 from perdure.schemas.job_action import JobActionCreate
 from perdure.schemas.job_filter import JobFilterShape

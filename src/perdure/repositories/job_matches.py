@@ -18,7 +18,7 @@ from perdure.db.base import table_of
 from perdure.db.models import JobRow
 from perdure.models.job import Job
 from perdure.models.lifecycle import JobStatus
-from perdure.repositories.job_queries import JobFilter
+from perdure.repositories.job_filter import JobFilter
 from perdure.repositories.mappers import job_from_row
 
 BEHIND_ALL = UUID(int=0)

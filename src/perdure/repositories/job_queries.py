@@ -8,50 +8,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.db.base import table_of
 from perdure.db.models import JobEventRow, JobRow
 from perdure.models.job import Job
 from perdure.models.lifecycle import FINAL, JobStatus, TimelineEvent
+from perdure.repositories.job_filter import JobFilter
+from perdure.repositories.job_search import page
 from perdure.repositories.mappers import job_from_row
-from perdure.schemas.job_filter import JobFilterShape
 
 _JOBS = table_of(JobRow)
 _EVENTS = table_of(JobEventRow)
 _FINAL_VALUES = [status.value for status in FINAL]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobFilter:
-    """Which jobs to list; None and empty leave a condition out."""
-
-    status: Sequence[JobStatus] = ()
-    job_type: str | None = None
-    queue: str | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-
-    @classmethod
-    def read(cls, sent: JobFilterShape) -> JobFilter:
-        """What was asked for on the wire, where each condition has the same name."""
-        return cls(**{name: getattr(sent, name) for name in JobFilterShape.model_fields})
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        row = JobRow
-        found: list[ColumnElement[bool]] = []
-        if self.status:
-            found.append(row.status.in_([status.value for status in self.status]))
-        if self.job_type is not None:
-            found.append(row.job_type == self.job_type)
-        if self.queue is not None:
-            found.append(row.queue == self.queue)
-        if self.created_after is not None:
-            found.append(row.created_at >= self.created_after)
-        if self.created_before is not None:
-            found.append(row.created_at < self.created_before)
-        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +47,8 @@ class JobQueries:
 
     async def newest(self, wanted: JobFilter, before: UUID | None, limit: int) -> list[Job]:
         """Up to ``limit`` jobs that match, newest first (ids are time-ordered), older than the id ``before``."""
-        query = select(_JOBS).where(*wanted.conditions()).order_by(JobRow.job_id.desc()).limit(limit)
-        if before is not None:
-            query = query.where(JobRow.job_id < before)
-        return [job_from_row(row) for row in (await self._connection.execute(query)).mappings()]
+        found = await self._connection.execute(*page(wanted, before, limit))
+        return [job_from_row(row) for row in found.mappings()]
 
     async def timeline(self, job: Job) -> list[TimelineEntry]:
         """The job's whole story in order, over all its runs: what was recorded, and what its row already tells."""

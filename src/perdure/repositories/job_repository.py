@@ -14,6 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from perdure.db.base import columns_of
+from perdure.db.models import JobTagRow
 from perdure.models.job import Job, Transition
 from perdure.models.place import START, Place
 from perdure.repositories.job_events import JobEvents
@@ -25,6 +27,7 @@ _JOB = column_list(JOB_COLUMNS, "job")
 
 _ADD = text(insert("perdure.jobs", JOB_COLUMNS))
 _ADD_UNIQUE = text(insert("perdure.jobs", JOB_COLUMNS, LEAVING_OUT_TAKEN))
+_ADD_TAGS = text(insert("perdure.job_tags", columns_of(JobTagRow), "ON CONFLICT DO NOTHING"))
 
 # Takes ready jobs in order, each for one claimer only (SKIP LOCKED), and only while the claimer's own lease lives.
 # ARRAY(...) keeps the planner from joining the subquery to the whole table. The comparison of rows is where the scan
@@ -168,6 +171,13 @@ class JobRepository:
 
         Of several with one key, the first is stored.
         """
+        added = await self._add(jobs)
+        if tags := [(tag, job.job_id) for job in added for tag in job.tags]:
+            names, job_ids = zip(*tags, strict=True)
+            await self._connection.execute(_ADD_TAGS, {"tag": list(names), "job_id": list(job_ids)})
+        return added
+
+    async def _add(self, jobs: Sequence[Job]) -> list[Job]:
         if all(job.unique_key is None for job in jobs):
             await self._connection.execute(_ADD, job_arrays(jobs))
             return list(jobs)

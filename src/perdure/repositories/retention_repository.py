@@ -58,11 +58,17 @@ _CONDITIONS = MappingProxyType(
         "deliveries": _OF_JOBS,
         "job_events": _OF_JOBS,
         "job_files": _OF_JOBS,
+        "job_tags": f"""ctid = ANY (ARRAY(
+            SELECT tagged.ctid FROM perdure.jobs AS job
+            CROSS JOIN LATERAL jsonb_array_elements_text(job.tags) AS named(tag)
+            CROSS JOIN LATERAL (SELECT one.ctid FROM perdure.job_tags AS one
+                                WHERE one.tag = named.tag AND one.job_id = job.job_id OFFSET 0) AS tagged
+            WHERE job.{_OF_JOBS}))""",
         "jobs": _OF_JOBS,
     }
 )
 """What goes with jobs, table by table, in this order: each is found through one that goes later. (ARRAY keeps the
-planner from joining the tries of all deliveries.)"""
+planner from joining the tries of all deliveries. Tags are found one by one, and their rows never move.)"""
 
 _COUNT = {table: text(f"SELECT count(*) FROM perdure.{table} WHERE {rows}") for table, rows in _CONDITIONS.items()}
 _DELETE = {table: text(f"DELETE FROM perdure.{table} WHERE {rows}") for table, rows in _CONDITIONS.items()}

@@ -18,7 +18,8 @@ from perdure.models.submission import IdempotencyKey
 from perdure.repositories.delivery_queries import DeliveryQueries
 from perdure.repositories.explanation_queries import ExplanationQueries
 from perdure.repositories.file_repository import FileRepository
-from perdure.repositories.job_queries import JobFilter, JobQueries
+from perdure.repositories.job_filter import JobFilter
+from perdure.repositories.job_queries import JobQueries
 from perdure.routes.authentication import needs
 from perdure.routes.dependencies import (
     Caller,
@@ -115,9 +116,8 @@ async def submit(
 
 @router.get("", dependencies=[needs(Scope.READ)], summary="List jobs, newest first", responses=responses(422, 503))
 async def list_jobs(connection: Reading, query: Annotated[JobListQuery, Query()]) -> JobList:
-    """Without payloads and results. Follow `next_cursor` for more."""
-    wanted = JobFilter.read(query)
-    found = await JobQueries(connection).newest(wanted, read_cursor(query.cursor), query.limit + 1)
+    """Those that match all filters, without payloads and results. Follow `next_cursor` for more."""
+    found = await JobQueries(connection).newest(JobFilter.read(query), read_cursor(query.cursor), query.limit + 1)
     jobs, next_cursor = page_of(found, query.limit, lambda job: job.job_id)
     return JobList(items=[JobSummary.model_validate(job) for job in jobs], next_cursor=next_cursor)
 

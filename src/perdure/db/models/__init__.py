@@ -8,6 +8,7 @@ from perdure.db.models.idempotency_key import IdempotencyKeyRow
 from perdure.db.models.inbox import InboxMessageRow
 from perdure.db.models.job import JobRow
 from perdure.db.models.job_action import JobActionRow
+from perdure.db.models.job_tag import JobTagRow
 from perdure.db.models.job_type import JobTypeRow
 from perdure.db.models.schema_version import SchemaVersionRow
 from perdure.db.models.tally import JobTallyRow
@@ -26,6 +27,7 @@ __all__ = [
     "JobEventRow",
     "JobFileRow",
     "JobRow",
+    "JobTagRow",
     "JobTallyRow",
     "JobTypeRow",
     "SchemaVersionRow",

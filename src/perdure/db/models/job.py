@@ -1,7 +1,8 @@
 """The ``jobs`` table: the one aggregate root. No foreign key leaves or enters it.
 
 One table with small partial indexes over what is ready, due and running; finished rows are in none of them
-(docs/decisions/0003-one-jobs-table.md). The invariants are CHECKs: a state and its timestamps cannot disagree.
+(docs/decisions/0003-one-jobs-table.md). Others are there to find jobs by, and are not written when a job starts to
+run (docs/decisions/0008-search.md). The invariants are CHECKs: a state and its timestamps cannot disagree.
 """
 
 from __future__ import annotations
@@ -17,6 +18,22 @@ from perdure.db.base import Base, Json, Timestamp, UuidType, quoted
 from perdure.models.lifecycle import BECOMES_DUE, FINAL, LIVE, JobStatus
 
 UNIQUE_INDEX = "jobs_unique_live"
+
+# What the indexes hold to find jobs by. A statement is answered from an index if it says the same.
+NOT_RUNNING = "worker_id IS NULL"
+"""So a CHECK has it. In these words, lest a statement that says a state (the claim!) be answered from these indexes."""
+USER = "\"left\"(context ->> 'user_id', 255)"
+"""An entry of an index holds no more for sure; nobody is asked for by more. (An address is shorter anyway.)"""
+EMAIL = "lower(\"left\"(context ->> 'email', 255))"
+ENDED_WITH_ERROR = "finished_at IS NOT NULL AND error IS NOT NULL"
+FAILED = "status IN ('FAILED', 'CANCELLED') AND error IS NOT NULL"
+"""The same in other words: nor are statements that say the one answered from an index that says the other."""
+ERROR_GROUP = "error ->> 'fingerprint'"
+HAS_GROUP = f"finished_at IS NOT NULL AND ({ERROR_GROUP}) IS NOT NULL"
+WORD_ENDS = "'./_-:@<>&+=', '           '"
+"""What parts words, besides what PostgreSQL's parser takes for their end: it has names of hosts, files, numbers."""
+_ERROR = "((error ->> 'type') || ' ') || \"left\"(error ->> 'message', 10000)"
+ERROR_TEXT = f"to_tsvector('simple', translate({_ERROR}, {WORD_ENDS}))"
 
 
 class JobRow(Base):
@@ -70,5 +87,28 @@ class JobRow(Base):
             "unique_key",
             unique=True,
             postgresql_where=text(f"unique_key IS NOT NULL AND status IN ({quoted(LIVE)})"),
+        ),
+        Index("jobs_group", "status", "job_type", "queue", "job_id", postgresql_where=text(NOT_RUNNING)),
+        Index(
+            "jobs_user",
+            text(f"({USER})"),
+            "status",
+            "job_id",
+            postgresql_where=text(f"{NOT_RUNNING} AND {USER} IS NOT NULL"),
+        ),
+        Index(
+            "jobs_email",
+            text(f"({EMAIL})"),
+            "status",
+            "job_id",
+            postgresql_where=text(f"{NOT_RUNNING} AND {EMAIL} IS NOT NULL"),
+        ),
+        Index("jobs_error_group", text(f"({ERROR_GROUP})"), "job_id", postgresql_where=text(HAS_GROUP)),
+        Index("jobs_failed", "status", "job_id", postgresql_where=text(FAILED)),
+        Index(
+            "jobs_error_words",
+            text(f"({ERROR_TEXT})"),
+            postgresql_using="gin",
+            postgresql_where=text(ENDED_WITH_ERROR),
         ),
     )
