@@ -8,6 +8,7 @@ from pathlib import Path
 SOURCES = Path("src", "perdure")
 ENGINE = "tests/repositories/test_engine_machine.py"
 LIFECYCLE = "tests/models/test_lifecycle_machine.py"
+LIMITS = "tests/repositories/test_limit_repository.py"
 
 
 @dataclass(frozen=True)
@@ -55,21 +56,21 @@ MUTANTS = (
     ),
     Mutant(
         "a claim leaves the fence as it is",
-        "repositories/job_repository.py",
+        "repositories/claim_statement.py",
         "fence = job.fence + 1",
         "fence = job.fence",
         (ENGINE,),
     ),
     Mutant(
         "a claim locks nothing",
-        "repositories/job_repository.py",
-        "        LIMIT :limit\n        FOR UPDATE SKIP LOCKED))\n    AND EXISTS",
-        "        LIMIT :limit))\n    AND EXISTS",
+        "repositories/claim_statement.py",
+        '        LIMIT :limit\n        FOR UPDATE SKIP LOCKED"""',
+        '        LIMIT :limit"""',
         (ENGINE,),
     ),
     Mutant(
         "a claim asks for no lease",
-        "repositories/job_repository.py",
+        "repositories/claim_statement.py",
         "WHERE worker.worker_id = :worker_id AND worker.lease_until > clock_timestamp())\n    RETURNING",
         "WHERE worker.worker_id = :worker_id)\n    RETURNING",
         (ENGINE,),
@@ -150,6 +151,13 @@ MUTANTS = (
         "transitions = list(reversed(first.values()))",
         "transitions = list(transitions)",
         (ENGINE,),
+    ),
+    Mutant(
+        "two claim under a limit at once",
+        "repositories/limit_repository.py",
+        "pg_try_advisory_xact_lock(hashtextextended('perdure type ' || job_type, 0))",
+        "true",
+        (LIMITS,),
     ),
     Mutant(
         "a retry forgets the attempts before it",

@@ -37,7 +37,8 @@ _CLAIM = """
     SET status = 'RUNNING', attempt = job.attempt + 1, fence = job.fence + 1, worker_id = $1,
         started_at = clock_timestamp()
     WHERE job.job_id = ANY (ARRAY(
-        SELECT ready.job_id FROM perdure.jobs AS ready WHERE ready.status = 'QUEUED' AND ready.queue = 'default'
+        SELECT ready.job_id FROM perdure.jobs AS ready
+        WHERE ready.status = 'QUEUED' AND NOT ready.is_limited AND ready.queue = 'default'
         ORDER BY ready.rank, ready.run_at, ready.job_id LIMIT $2 FOR UPDATE SKIP LOCKED))
     AND EXISTS (SELECT FROM perdure.workers AS worker
                 WHERE worker.worker_id = $1 AND worker.lease_until > clock_timestamp())

@@ -17,9 +17,10 @@ from perdure.core.api_keys import ApiKeys
 from perdure.core.authentication import Authentication
 from perdure.core.loopback import is_loopback
 from perdure.core.measuring import Measuring
+from perdure.core.queue_commands import QueueCommands
 from perdure.core.waiting import FinishedJobs
 from perdure.errors import ConfigurationError, Unavailable
-from perdure.routes import bulk, deliveries, files, health, inbox, job_actions, jobs, operations, problems
+from perdure.routes import bulk, deliveries, files, health, inbox, job_actions, jobs, operations, problems, queues
 from perdure.routes.description import describe
 from perdure.settings import Settings
 from perdure.telemetry import logs
@@ -42,17 +43,10 @@ def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: b
     app.state.job_actions = platform.job_actions
     app.state.finished_jobs = finished_jobs
     app.state.file_commands = platform.file_commands
+    app.state.queue_commands = QueueCommands(platform.database, platform.wakeup, platform.signals)
     app.state.max_body_bytes = platform.settings.max_body_bytes
     app.state.local_inbox_key = LOCAL_INBOX_KEY
-    shown = (
-        job_actions,
-        bulk,
-        jobs,
-        deliveries,
-        files,
-        operations,
-        health,
-    )  # else theirs are taken for a job's id
+    shown = (job_actions, bulk, jobs, deliveries, files, operations, queues, health)  # jobs' ids are no names of theirs
     for module in (*shown, *((inbox,) if with_inbox else ())):
         app.include_router(module.router)
     describe(app, platform.providers.describe())

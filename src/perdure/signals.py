@@ -195,6 +195,23 @@ class NotificationFailed(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class QueuePaused(Signal):
+    """Somebody stopped a queue from giving jobs. After the commit."""
+
+    queue: str
+    by: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueResumed(Signal):
+    """Somebody let a paused queue give jobs again. After the commit."""
+
+    queue: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryPruned(Signal):
     """Retention removed rows; ``removed`` says how many of each table. After the commit."""
 

@@ -6,7 +6,19 @@ import pytest
 
 from perdure.client import action_answers, answers
 from perdure.routes import inbox
-from perdure.schemas import bulk, delivery, explanation, file, job, job_action, job_type, preview, statistics, worker
+from perdure.schemas import (
+    bulk,
+    delivery,
+    explanation,
+    file,
+    job,
+    job_action,
+    job_type,
+    preview,
+    queue,
+    statistics,
+    worker,
+)
 
 PAIRS = [
     (answers.Job, job.JobAnswer),
@@ -32,6 +44,7 @@ PAIRS = [
     (answers.Mail, inbox.MailAnswer),
     (answers.Page, job.JobList),
     (answers.Statistics, statistics.StatisticsAnswer),
+    (answers.QueuePause, queue.PauseAnswer),
     (answers.QueueBacklog, statistics.QueueBacklogAnswer),
     (answers.Activity, statistics.ActivityAnswer),
 ]

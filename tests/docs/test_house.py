@@ -15,7 +15,7 @@ def test_every_statement_names_the_schema():
     """Never by search_path: a user's own database can be shared."""
     tables = (
         "api_keys|jobs|job_actions|job_events|job_files|deliveries|delivery_attempts|workers|job_types|files|file_store|"
-        "file_removals|job_tallies|idempotency_keys|inbox_messages|schema_version"
+        "file_removals|job_tallies|idempotency_keys|inbox_messages|queues|schema_version"
     )
     bare = re.compile(rf"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|ON)\s+({tables})\b")
     found = [(path.name, match[0]) for path in SOURCES for match in bare.finditer(path.read_text())]

@@ -155,6 +155,13 @@ def isolated(isolation: str) -> str:
     """
 
 
+def limits(declared: str) -> str:
+    return f"""
+    @processor("my.job", {declared})
+    def run(payload: dict) -> None: ...
+    """
+
+
 ISOLATED = isolated("'process'")
 
 MISTAKES = {
@@ -171,6 +178,8 @@ MISTAKES = {
     "an unknown isolation": (isolated("'thread'"), "isolation must be"),
     "a limit of memory for all": (isolated("None, memory_mb=512"), "memory_mb.*isolation="),
     "too little memory": (isolated("'process', memory_mb=63"), "memory_mb.*64"),
+    "nothing may run": (limits("max_concurrent=0"), "max_concurrent must be from 1"),
+    "nothing of a key may run": (limits("max_concurrent_per_key=0"), "max_concurrent_per_key must be from 1"),
     "no parameter": (declared("my.job", parameters=""), r"must take \(payload\)"),
     "three parameters": (declared("my.job", parameters="payload, ctx, more"), r"must take \(payload\)"),
 }

@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.repositories.test_job_repository import a_worker
+from tests.repositories.test_limit_repository import publish
 from uuid_utils.compat import uuid7
 
 from perdure.core.retention import START as BEFORE_ALL
@@ -30,10 +31,12 @@ from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.repositories.job_matches import JobMatches
 from perdure.repositories.job_queries import JobFilter
 from perdure.repositories.job_repository import JobRepository
+from perdure.repositories.limit_repository import LimitRepository
 from perdure.repositories.retention_repository import RetentionRepository
 from perdure.repositories.worker_repository import WorkerRepository
 
 FINISHED, READY, WAITING, RUNNING = 20_000, 300, 1_000, 100
+BLOCKED = 5_000
 LIMIT = 50
 BUFFERS_OF_A_LOOK, BUFFERS_OF_A_CLAIM = 30, 25
 """What a claim may read: to find the first job, and for each that it takes, whose row and index entries are written."""
@@ -53,6 +56,17 @@ FILL = text("""
     FROM unnest(CAST(:statuses AS text[]), CAST(:counts AS integer[])) WITH ORDINALITY AS kind(status, count, place),
          generate_series(place * 1000000 + 1, place * 1000000 + count) AS number
 """)
+# Jobs of one key that waits for its slot, before all others of the queue; and one of another key.
+FILL_LIMITED = text("""
+    INSERT INTO perdure.jobs
+        (job_id, job_type, queue, rank, status, run, attempt, max_attempts, fence, worker_id, timeout_seconds,
+         retry_base_seconds, retry_max_seconds, run_at, created_at, started_at, payload, tags, concurrency_key,
+         is_limited)
+    SELECT gen_random_uuid(), 't', 'busy', -100, CASE number WHEN 0 THEN 'RUNNING' ELSE 'QUEUED' END, 1, 1, 4, 1,
+           CASE number WHEN 0 THEN CAST(:worker AS uuid) END, 60, 2, 300, now(), now(), now(), '{}', '[]',
+           CASE number WHEN 1 THEN 'free' ELSE 'blocked' END, true
+    FROM generate_series(0, CAST(:blocked AS integer)) AS number
+""")
 FILL_DELIVERIES = text("""
     INSERT INTO perdure.deliveries
         (delivery_id, job_id, run, event, channel, provider, status, attempts, fence, snapshot, next_attempt_at,
@@ -61,7 +75,9 @@ FILL_DELIVERIES = text("""
            CASE WHEN due THEN now() END, now(), CASE WHEN NOT due THEN now() END
     FROM perdure.jobs, LATERAL (SELECT status = 'QUEUED' AS due) AS delivery
 """)
-FINISH = text("UPDATE perdure.jobs SET status = 'SUCCEEDED', finished_at = now() WHERE rank <> 90")
+FINISH = text("""
+    UPDATE perdure.jobs SET status = 'SUCCEEDED', finished_at = now() WHERE rank <> 90 AND NOT is_limited
+""")
 
 
 async def execute(database: Database, *statements: Any, **parameters: Any) -> None:
@@ -88,6 +104,7 @@ async def crowd(request: pytest.FixtureRequest, any_database: Database) -> Async
     await execute(database, *(f"ALTER TABLE perdure.{table} SET (autovacuum_enabled = false)" for table in TABLES))
     try:
         worker = await a_worker(database)
+        await publish(database, t={})
         skewed = {"SUCCEEDED": FINISHED, "QUEUED": READY, "SCHEDULED": WAITING, "RUNNING": RUNNING}
         counts = {"QUEUED": FINISHED} if request.param == "analysed when all was ready" else skewed
         fill = {"statuses": list(counts), "counts": list(counts.values()), "worker": lost}
@@ -96,6 +113,7 @@ async def crowd(request: pytest.FixtureRequest, any_database: Database) -> Async
         if request.param != "never analysed":
             await execute(database, FILL, **fill)
             await execute(database, FILL_DELIVERIES)
+            await execute(database, FILL_LIMITED, worker=lost, blocked=BLOCKED)
         if request.param.startswith("analysed") and request.param != "analysed when empty":
             await execute(database, analyse)
         if request.param == "analysed when all was ready":
@@ -110,6 +128,13 @@ Act = Callable[[AsyncConnection, Crowd], Awaitable[object]]
 
 async def claim(connection: AsyncConnection, crowd: Crowd, start: Place = START):
     return await JobRepository(connection).claim("busy", ["t"], LIMIT, crowd.worker, start=start)
+
+
+async def claim_limited(connection: AsyncConnection, crowd: Crowd) -> None:
+    limits = LimitRepository(connection)
+    held = [lane.name for lane in await limits.walk(["t"], (), LIMIT) if lane.is_held]
+    assert [lane.key for lane in held] in ([], ["free"])
+    await limits.claim(held, "busy", ["t"], LIMIT, crowd.worker)
 
 
 async def apply(connection: AsyncConnection, crowd: Crowd) -> None:
@@ -134,6 +159,11 @@ async def match(connection: AsyncConnection, _crowd: Crowd) -> None:
 ACTS: dict[str, tuple[Act, set[str]]] = {
     "claim": (claim, {"jobs_ready", "jobs_pkey"}),
     "claim from the mark": (lambda connection, crowd: claim(connection, crowd, crowd.mark), {"jobs_ready"}),
+    "claim under limits": (claim_limited, {"jobs_ready", "jobs_ready_limited", "jobs_running_limited", "jobs_pkey"}),
+    "limit_waiting": (
+        lambda connection, _: LimitRepository(connection).limit_waiting(LIMIT),
+        {"jobs_ready", "jobs_due", "jobs_pkey"},
+    ),
     "ready_queues": (lambda connection, _: JobRepository(connection).ready_queues(), {"jobs_ready"}),
     "ready_beyond": (
         lambda connection, crowd: JobRepository(connection).ready_beyond({"busy": crowd.mark, "q1": START}),
@@ -242,6 +272,8 @@ async def test_every_statement_finds_what_it_needs_by_its_index(crowd):
             if name == "claim from the mark":
                 [plan] = found
                 assert_begins_at_the_mark(plan)
+            if name == "claim under limits":
+                assert_steps_over_the_blocked(found)
 
 
 def assert_begins_at_the_mark(plan: Plan) -> None:
@@ -250,6 +282,12 @@ def assert_begins_at_the_mark(plan: Plan) -> None:
     assert "ROW(rank, run_at, job_id) >= ROW(" in look["Index Cond"]
     buffers = plan.root["Shared Hit Blocks"] + plan.root["Shared Read Blocks"]
     assert buffers <= BUFFERS_OF_A_LOOK + BUFFERS_OF_A_CLAIM * plan.root["Actual Rows"]
+
+
+def assert_steps_over_the_blocked(found: list[Plan]) -> None:
+    """However many jobs of a key wait for its slot, they are not read."""
+    read = sum(plan.root["Shared Hit Blocks"] + plan.root["Shared Read Blocks"] for plan in found)
+    assert read <= 3 * BUFFERS_OF_A_LOOK + BUFFERS_OF_A_CLAIM * found[-1].root["Actual Rows"]
 
 
 async def test_these_tests_notice_what_is_missing(any_database):

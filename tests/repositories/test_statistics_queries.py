@@ -75,6 +75,19 @@ async def test_what_waits_is_counted_by_queue_and_the_oldest_is_found_under_any_
     assert (found.queued, found.scheduled) == (8, 3)
 
 
+async def test_jobs_under_limits_wait_like_the_others(any_database):
+    old = any_database.clock.now() - 10 * MINUTES
+    limited = [
+        a_job(any_database, run_at=at, priority=priority, concurrency_key=key, is_limited=True)
+        for key in ("a", None)
+        for at, priority in ((None, 5), (old, 0))
+    ]
+    await add(any_database, *limited, a_job(any_database), a_job(any_database, queue="other"))
+    found = await read(any_database)
+    assert [(one.queue, one.queued) for one in found.queues] == [("default", 5), ("other", 1)]
+    assert found.queues[0].oldest_waiting_seconds == pytest.approx(600, abs=60)
+
+
 async def test_counting_stops_at_the_limit(any_database, monkeypatch):
     monkeypatch.setattr(statistics_queries, "MAX_COUNT_IN_ALL", 5)
     ahead = any_database.clock.now() + MINUTES

@@ -101,7 +101,7 @@ def test_a_wrong_context_is_named_and_not_echoed(field, value):
         {"tags": "a"},
         {"expires_at": "2030-01-01T00:00:00Z"},
         {"unique_key": "k" * 201},
-        {"concurrency_key": "k"},
+        {"concurrency_key": ""},
         {"notifications": []},
         {"notifications": {"email": True}},
         {"context": []},

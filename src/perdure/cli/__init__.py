@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from perdure.cli import actions, database, deliveries, demo, doctor, files, jobs, keys, operations, run
+from perdure.cli import actions, database, deliveries, demo, doctor, files, jobs, keys, operations, queues, run
 from perdure.cli.output import EXIT_CODES, prepare_streams, report
 from perdure.errors import PerdureError
 
@@ -28,6 +28,7 @@ for module in (run, demo, operations, doctor):
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(actions.app, name="actions")
 app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(queues.app, name="queues")
 app.add_typer(files.app, name="files")
 app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")

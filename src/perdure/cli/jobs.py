@@ -63,6 +63,9 @@ def submit(
     delay: Annotated[float | None, typer.Option(help="Run it in so many seconds.")] = None,
     max_retries: Annotated[int | None, typer.Option(help="Further attempts after a failed one.")] = None,
     time_limit: Annotated[float | None, typer.Option("--attempt-timeout", help="Seconds one attempt may take.")] = None,
+    concurrency_key: Annotated[
+        str | None, typer.Option(help="Jobs of one key run one at a time, or as many as their type allows.")
+    ] = None,
     tag: Annotated[list[str] | None, typer.Option(help="A tag; may be given again.")] = None,
     unique_key: Annotated[str | None, typer.Option(help="Refused while a job with this key is not finished.")] = None,
     idempotency_key: Annotated[
@@ -85,6 +88,7 @@ def submit(
         "delay_seconds": delay,
         "max_retries": max_retries,
         "timeout_seconds": time_limit,
+        "concurrency_key": concurrency_key,
         "tags": tag,
         "unique_key": unique_key,
         "context": _given(user_id=user_id, email=email) or None,

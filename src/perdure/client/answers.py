@@ -214,6 +214,8 @@ class JobType(TypedDict):
     result_schema: dict[str, Any]
     max_retries: int
     timeout_seconds: float
+    max_concurrent: int | None
+    max_concurrent_per_key: int
 
 
 class Mail(TypedDict):
@@ -226,6 +228,15 @@ class Mail(TypedDict):
 
 class Health(TypedDict):
     status: str
+
+
+class QueuePause(TypedDict):
+    """Who paused a queue, when and why; all None when nobody did."""
+
+    name: str
+    paused_at: str | None
+    paused_by: str | None
+    pause_reason: str | None
 
 
 class QueueBacklog(TypedDict):

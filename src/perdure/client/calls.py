@@ -25,6 +25,7 @@ from perdure.client.answers import (
     Mail,
     Page,
     Preview,
+    QueuePause,
     Statistics,
     StoredFile,
     Submitted,
@@ -159,6 +160,15 @@ def delete_file(file_id: Id) -> Call[None]:
 
 def job_types() -> Call[Page[JobType]]:
     return Call("GET", "/v1/job-types")
+
+
+def pause_queue(name: str, reason: str | None = None) -> Call[QueuePause]:
+    """No job of the queue starts any more once this is answered; what runs goes on."""
+    return Call("POST", f"/v1/queues/{_segment(name)}/pause", json={"reason": reason})
+
+
+def resume_queue(name: str) -> Call[QueuePause]:
+    return Call("POST", f"/v1/queues/{_segment(name)}/resume")
 
 
 def workers() -> Call[Page[Worker]]:

@@ -26,6 +26,7 @@ from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.repositories.idempotency_repository import IdempotencyRepository
 from perdure.repositories.job_queries import JobQueries
 from perdure.repositories.job_repository import JobRepository
+from perdure.repositories.limit_repository import LimitRepository
 from perdure.schemas.job import JobCreate, JobEdits
 from perdure.signals import Signals
 
@@ -115,6 +116,7 @@ class Commands:
         now = self._database.clock.now()
         async with self._database.transaction() as connection:
             job = _finished(await JobRepository(connection).lock(job_id))
+            await LimitRepository(connection).limit([job_id])
             recorded = await self._recorder.record(connection, [job.restart(now)], now)
             if not recorded.held:
                 await _refuse_taken_key(JobRepository(connection), job)

@@ -30,6 +30,7 @@ from perdure.repositories.job_action_repository import JobActionRepository
 from perdure.repositories.job_filter import JobFilter
 from perdure.repositories.job_matches import JobMatches, Match
 from perdure.repositories.job_repository import JobRepository
+from perdure.repositories.limit_repository import LimitRepository
 from perdure.schemas.job_action import JobActionCreate
 from perdure.schemas.job_filter import JobFilterShape
 from perdure.signals import JobActionAdvanced, Signals
@@ -170,6 +171,7 @@ class JobActions:
                 if running:
                     await JobRepository(connection).request_cancel(running, now)
             case ActionVerb.RETRY:
+                await LimitRepository(connection).limit([job.job_id for job in able])
                 steps = [job.restart(now) for job in able]
             case _:  # pragma: no cover
                 assert_never(verb)

@@ -81,6 +81,8 @@ class JobFactory:
             timeout_seconds=_or(sent.timeout_seconds, job_type["timeout_seconds"]),
             retry=_retry(sent, job_type),
             names_files=bool(files),
+            concurrency_key=sent.concurrency_key,
+            is_limited=sent.concurrency_key is not None or job_type["max_concurrent"] is not None,
             tags=tuple(dict.fromkeys(sent.tags or ())),
             unique_key=sent.unique_key,
             context=sent.context,

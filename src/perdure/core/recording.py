@@ -115,6 +115,8 @@ def _topics(recorded: Recorded) -> set[Topic]:
     topics = set()
     if JobStatus.QUEUED in statuses:
         topics.add(Topic.JOBS_READY)
+    if any(transition.frees_slot for transition in recorded.written):
+        topics.add(Topic.SLOTS_FREE)
     if statuses & BECOMES_DUE:
         topics.add(Topic.JOBS_WAITING)
     if statuses & FINAL:

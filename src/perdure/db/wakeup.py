@@ -31,6 +31,8 @@ _LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.Interna
 
 class Topic(StrEnum):
     JOBS_READY = "jobs_ready"
+    SLOTS_FREE = "slots_free"
+    """A job that a limit holds for runs no more: one that waits for its slot may start."""
     JOBS_WAITING = "jobs_waiting"
     """A job was given a due time, perhaps sooner than the next one known."""
     JOBS_FINAL = "jobs_final"

@@ -45,7 +45,8 @@ class Job:
     ``context`` and ``notifications`` are kept as sent and mean nothing here. ``fence`` counts the claims: whoever
     holds the current number may write, nobody else. ``run`` counts from 1, ``attempt`` from 1 once running, and
     starts again in each run, as ``snoozes`` does from 0. ``names_files``: only a worker that sees the file store may
-    claim it. ``copy_of``: the job whose edited copy it is. Times are aware UTC datetimes by the database's clock.
+    claim it. ``is_limited``: its type or its ``concurrency_key`` limits how many run at a time. ``copy_of``: the job
+    whose edited copy it is. Times are aware UTC datetimes by the database's clock.
     """
 
     job_id: UUID
@@ -66,6 +67,7 @@ class Job:
     expires_at: datetime | None = None
     unique_key: str | None = None
     concurrency_key: str | None = None
+    is_limited: bool = False
     copy_of: UUID | None = None
     run: int = 1
     attempt: int = 0
@@ -203,6 +205,11 @@ class Transition:
     def attempt_started_at(self) -> datetime | None:
         """When the attempt that the step ended began; None where it ended none."""
         return self.before.started_at if self.before.status is JobStatus.RUNNING else None
+
+    @property
+    def frees_slot(self) -> bool:
+        """Whether another job that the same limit holds for may start now."""
+        return self.before.is_limited and self.before.status is JobStatus.RUNNING
 
 
 def _timeline_data(before: Job, after: Job, event: TimelineEvent) -> dict[str, Any]:

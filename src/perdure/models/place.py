@@ -17,3 +17,5 @@ class Place(NamedTuple):
 
 START = Place(rank=-32_768, run_at=datetime.min.replace(tzinfo=UTC), job_id=UUID(int=0))
 """No job's place is before it."""
+END = Place(rank=32_767, run_at=datetime.max.replace(tzinfo=UTC), job_id=UUID(int=2**128 - 1))
+"""No job's place is after it."""

@@ -25,6 +25,8 @@ from perdure.models.retry import LONGEST_WAIT_SECONDS, MAX_RETRIES, RetryPolicy,
 
 DEFAULT_MAX_RETRIES = 3
 DEFAULT_TIMEOUT_SECONDS = 3600.0
+MOST_CONCURRENT = 1_000_000
+"""What a limit may be at most; beyond it, it would be none."""
 LEAST_MEMORY_MB = 64
 """What an interpreter with pydantic needs for itself, and a little more."""
 
@@ -115,6 +117,8 @@ class Processor:
     description: str
     isolation: Isolation | None = None
     memory_mb: int | None = None
+    max_concurrent: int | None = None
+    max_concurrent_per_key: int = 1
 
     @cached_property
     def is_async(self) -> bool:
@@ -157,6 +161,8 @@ def processor(
     retry: RetryPolicy | None = None,
     isolation: Isolation | None = None,
     memory_mb: int | None = None,
+    max_concurrent: int | None = None,
+    max_concurrent_per_key: int = 1,
 ) -> Callable[[Callable[..., Any]], Processor]:
     """Makes a function the processor of ``job_type``.
 
@@ -170,11 +176,15 @@ def processor(
     64) limits what that child may allocate, the interpreter included: its heap and its private writable mappings
     (RLIMIT_DATA, of Linux; macOS does not enforce it). Beyond it an allocation fails, as a rule with ``MemoryError``.
 
+    ``max_concurrent`` limits how many of its jobs run at a time, over all workers (default: any number);
+    ``max_concurrent_per_key`` how many of one ``concurrency_key`` do.
+
     Limits that make no sense are a ``ConfigurationError``.
     """
     retry = retry or RetryPolicy()
     _check_limits(job_type, max_retries, timeout_seconds, retry)
     _check_isolation(job_type, isolation, memory_mb)
+    _check_concurrency(job_type, max_concurrent, max_concurrent_per_key)
 
     def decorate(function: Callable[..., Any]) -> Processor:
         parameters = inspect.signature(function).parameters
@@ -192,6 +202,8 @@ def processor(
             description=inspect.getdoc(function) or "",
             isolation=isolation,
             memory_mb=memory_mb,
+            max_concurrent=max_concurrent,
+            max_concurrent_per_key=max_concurrent_per_key,
         )
 
     return decorate
@@ -209,6 +221,14 @@ def _check_limits(job_type: str, max_retries: int, timeout_seconds: float, retry
         if not 0 < seconds <= LONGEST_WAIT_SECONDS:  # nor is NaN
             raise ConfigurationError(
                 f"The processor of {job_type!r}: {name} must be above 0, and at most {LONGEST_WAIT_SECONDS:.0f}."
+            )
+
+
+def _check_concurrency(job_type: str, max_concurrent: int | None, max_concurrent_per_key: int) -> None:
+    for name, number in (("max_concurrent", max_concurrent), ("max_concurrent_per_key", max_concurrent_per_key)):
+        if number is not None and not 1 <= number <= MOST_CONCURRENT:
+            raise ConfigurationError(
+                f"The processor of {job_type!r}: {name} must be from 1 to {MOST_CONCURRENT:,}, or left out."
             )
 
 

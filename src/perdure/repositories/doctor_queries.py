@@ -12,7 +12,8 @@ from perdure.db.base import quoted
 from perdure.models.delivery import LIVE
 
 SAMPLE = 100_000
-"""So many ready jobs are looked at, in no order: with ten million waiting, the answer still comes at once."""
+"""So many ready jobs are looked at, of those under a limit and of the others, in no order: with ten million waiting,
+the answer still comes at once."""
 
 _SERVER = text("""
     SELECT current_setting('server_version') AS version,
@@ -59,8 +60,11 @@ _WORKERS = text("""
 _UNSERVED = text("""
     SELECT waiting.job_type, waiting.queue, bool_or(able.number > 0) AS for_want_of_files
     FROM (SELECT DISTINCT job_type, queue, names_files FROM (
-              SELECT job_type, queue, names_files FROM perdure.jobs
-              WHERE status = 'QUEUED' LIMIT :sample) AS sample) AS waiting,
+              (SELECT job_type, queue, names_files FROM perdure.jobs
+               WHERE status = 'QUEUED' AND NOT is_limited LIMIT :sample)
+              UNION ALL
+              (SELECT job_type, queue, names_files FROM perdure.jobs
+               WHERE status = 'QUEUED' AND is_limited LIMIT :sample)) AS sample) AS waiting,
         LATERAL (
             SELECT count(*) AS number, count(*) FILTER (WHERE worker.sees_files OR NOT waiting.names_files) AS seeing
             FROM perdure.workers AS worker

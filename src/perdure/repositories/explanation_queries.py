@@ -10,7 +10,8 @@ from perdure.models.job import Job
 from perdure.models.lifecycle import JobStatus
 from perdure.repositories.delivery_queries import DeliveryQueries
 
-# Asks of the workers what the claim asks of them. Jobs ahead are those that a claim of the queue takes first.
+# Asks of the workers what the claim asks of them. Jobs ahead are those that a claim of the queue takes first; of those
+# under a limit, the ones that wait for the same slots.
 _CAPACITY = text("""
     WITH worker AS (
         SELECT concurrency,
@@ -27,10 +28,16 @@ _CAPACITY = text("""
            coalesce(sum(concurrency) FILTER (WHERE serves AND knows AND sees), 0)::bigint AS slots,
            coalesce(sum(running) FILTER (WHERE serves AND knows AND sees), 0)::bigint AS running,
            (SELECT count(*) FROM (
-                SELECT FROM perdure.jobs AS job
-                WHERE job.status = 'QUEUED' AND job.queue = :queue
-                  AND ROW(job.rank, job.run_at, job.job_id) < ROW(:rank, :run_at, :job_id)
-                LIMIT :counted) AS counted) AS ahead
+                (SELECT FROM perdure.jobs AS job
+                 WHERE NOT :is_limited AND job.status = 'QUEUED' AND NOT job.is_limited AND job.queue = :queue
+                   AND ROW(job.rank, job.run_at, job.job_id) < ROW(:rank, :run_at, :job_id)
+                 LIMIT :counted)
+                UNION ALL
+                (SELECT FROM perdure.jobs AS job
+                 WHERE :is_limited AND job.status = 'QUEUED' AND job.is_limited AND job.queue = :queue
+                   AND job.job_type = :job_type AND coalesce(job.concurrency_key, '') = :key
+                   AND ROW(job.rank, job.run_at, job.job_id) < ROW(:rank, :run_at, :job_id)
+                 LIMIT :counted)) AS counted) AS ahead
     FROM worker
 """)
 
@@ -62,6 +69,8 @@ class ExplanationQueries:
             "queue": job.queue,
             "job_type": job.job_type,
             "names_files": job.names_files,
+            "is_limited": job.is_limited,
+            "key": job.concurrency_key or "",
             "rank": -job.priority,
             "run_at": job.run_at,
             "job_id": job.job_id,

@@ -18,6 +18,7 @@ from perdure.db.base import columns_of
 from perdure.db.models import JobTagRow
 from perdure.models.job import Job, Transition
 from perdure.models.place import START, Place
+from perdure.repositories.claim_statement import claim_of, ready
 from perdure.repositories.job_events import JobEvents
 from perdure.repositories.mappers import JOB_COLUMNS, job_arrays, job_from_row
 from perdure.repositories.statements import cast, column_list, insert, unnest
@@ -29,40 +30,23 @@ _ADD = text(insert("perdure.jobs", JOB_COLUMNS))
 _ADD_UNIQUE = text(insert("perdure.jobs", JOB_COLUMNS, LEAVING_OUT_TAKEN))
 _ADD_TAGS = text(insert("perdure.job_tags", columns_of(JobTagRow), "ON CONFLICT DO NOTHING"))
 
-# Takes ready jobs in order, each for one claimer only (SKIP LOCKED), and only while the claimer's own lease lives.
-# ARRAY(...) keeps the planner from joining the subquery to the whole table. The comparison of rows is where the scan
-# of the index begins: what lies before is not read, however many dead entries it is.
-_CLAIM = text(f"""
-    UPDATE perdure.jobs AS job
-    SET status = 'RUNNING', attempt = job.attempt + 1, fence = job.fence + 1,
-        worker_id = :worker_id, started_at = clock_timestamp()
-    WHERE job.job_id = ANY (ARRAY(
-        SELECT ready.job_id FROM perdure.jobs AS ready
-        WHERE ready.status = 'QUEUED' AND ready.queue = :queue AND ready.job_type = ANY (CAST(:job_types AS text[]))
-          AND (:sees_files OR NOT ready.names_files)
-          AND ROW(ready.rank, ready.run_at, ready.job_id)
-              >= ROW(CAST(:rank AS smallint), CAST(:run_at AS timestamptz), CAST(:job_id AS uuid))
-        ORDER BY ready.rank, ready.run_at, ready.job_id
-        LIMIT :limit
-        FOR UPDATE SKIP LOCKED))
-    AND EXISTS (SELECT FROM perdure.workers AS worker
-                WHERE worker.worker_id = :worker_id AND worker.lease_until > clock_timestamp())
-    RETURNING {_JOB}
-""").columns(*JOB_COLUMNS)
+_CLAIM = text(claim_of(ready("ready.job_id"))).columns(*JOB_COLUMNS)
 
 _HELD = text(f"""
     SELECT {_JOB} FROM perdure.jobs AS job WHERE job.status = 'RUNNING' AND job.worker_id = :worker_id
 """).columns(*JOB_COLUMNS)
 
-# The distinct queues with ready jobs, by hopping over the index: its cost is the number of queues, not of jobs.
+# The distinct queues with such jobs that nobody paused, by hopping over the index: its cost is the number of queues,
+# not of jobs.
 _READY_QUEUES = text("""
     WITH RECURSIVE ready AS (
-        (SELECT queue FROM perdure.jobs WHERE status = 'QUEUED' ORDER BY queue LIMIT 1)
+        (SELECT queue FROM perdure.jobs WHERE status = 'QUEUED' AND NOT is_limited ORDER BY queue LIMIT 1)
         UNION ALL
         SELECT (SELECT job.queue FROM perdure.jobs AS job
-                WHERE job.status = 'QUEUED' AND job.queue > ready.queue ORDER BY job.queue LIMIT 1)
+                WHERE job.status = 'QUEUED' AND NOT job.is_limited AND job.queue > ready.queue
+                ORDER BY job.queue LIMIT 1)
         FROM ready WHERE ready.queue IS NOT NULL)
-    SELECT queue FROM ready WHERE queue IS NOT NULL
+    SELECT queue FROM ready WHERE queue IS NOT NULL AND queue <> ALL (ARRAY(SELECT name FROM perdure.queues))
 """)
 
 # Of these queues, the ones with ready jobs from a place on; one descent of the index each. A value is asked for, since
@@ -72,7 +56,7 @@ _READY_BEYOND = text("""
     FROM unnest(CAST(:queue AS text[]), CAST(:rank AS smallint[]), CAST(:run_at AS timestamptz[]),
                 CAST(:job_id AS uuid[])) AS mark(queue, rank, run_at, job_id)
     WHERE (SELECT job.job_id FROM perdure.jobs AS job
-           WHERE job.status = 'QUEUED' AND job.queue = mark.queue
+           WHERE job.status = 'QUEUED' AND NOT job.is_limited AND job.queue = mark.queue
              AND ROW(job.rank, job.run_at, job.job_id) >= ROW(mark.rank, mark.run_at, mark.job_id)
            ORDER BY job.rank, job.run_at, job.job_id LIMIT 1) IS NOT NULL
     ORDER BY mark.queue

@@ -28,27 +28,44 @@ MINUTE_SECONDS, HOUR_SECONDS = 60, 3600
 # Holds until the transaction ends.
 BOUND = text(f"SET LOCAL statement_timeout = {TIMEOUT_MS}")
 
-# The longest-waiting ready job of each queue, by one hop over the index for each queue and priority in use: its cost
-# is their number, not that of jobs.
+# The longest-waiting ready job of each queue, by one hop over an index for each queue and priority in use, and for each
+# lane of jobs under a limit: its cost is their number, not that of jobs.
 OLDEST = text(f"""
     WITH RECURSIVE heads AS (
-        (SELECT queue, rank, run_at FROM perdure.jobs WHERE status = 'QUEUED'
+        (SELECT queue, rank, run_at FROM perdure.jobs WHERE status = 'QUEUED' AND NOT is_limited
          ORDER BY queue, rank, run_at LIMIT 1)
         UNION ALL
         SELECT next.queue, next.rank, next.run_at FROM heads AS head CROSS JOIN LATERAL (
             SELECT job.queue, job.rank, job.run_at FROM perdure.jobs AS job
-            WHERE job.status = 'QUEUED' AND (job.queue, job.rank) > (head.queue, head.rank)
-            ORDER BY job.queue, job.rank, job.run_at LIMIT 1) AS next)
+            WHERE job.status = 'QUEUED' AND NOT job.is_limited AND (job.queue, job.rank) > (head.queue, head.rank)
+            ORDER BY job.queue, job.rank, job.run_at LIMIT 1) AS next),
+    limited AS (
+        (SELECT queue, job_type, coalesce(concurrency_key, '') AS key, rank, run_at FROM perdure.jobs
+         WHERE status = 'QUEUED' AND is_limited
+         ORDER BY queue, job_type, coalesce(concurrency_key, ''), rank, run_at LIMIT 1)
+        UNION ALL
+        SELECT next.* FROM limited AS head CROSS JOIN LATERAL (
+            SELECT job.queue, job.job_type, coalesce(job.concurrency_key, ''), job.rank, job.run_at
+            FROM perdure.jobs AS job
+            WHERE job.status = 'QUEUED' AND job.is_limited
+              AND (job.queue, job.job_type, coalesce(job.concurrency_key, ''), job.rank)
+                  > (head.queue, head.job_type, head.key, head.rank)
+            ORDER BY job.queue, job.job_type, coalesce(job.concurrency_key, ''), job.rank, job.run_at
+            LIMIT 1) AS next)
     SELECT queue, greatest(extract(epoch FROM clock_timestamp() - min(run_at)), 0)::float8 AS oldest_waiting_seconds
-    FROM (SELECT * FROM heads LIMIT {MAX_HEADS}) AS found
+    FROM ((SELECT queue, run_at FROM heads LIMIT {MAX_HEADS})
+          UNION ALL (SELECT queue, run_at FROM limited LIMIT {MAX_HEADS})) AS found
     GROUP BY queue ORDER BY min(run_at) LIMIT {MAX_QUEUES}
 """)
 
 # How many are ready in each of these queues, or the limit.
 READY = text("""
-    SELECT wanted.queue, (SELECT count(*) FROM (SELECT FROM perdure.jobs AS job
-                                                WHERE job.status = 'QUEUED' AND job.queue = wanted.queue
-                                                LIMIT :limit) AS ready) AS queued
+    SELECT wanted.queue, (SELECT least(count(*), :limit) FROM (
+        (SELECT FROM perdure.jobs AS job
+         WHERE job.status = 'QUEUED' AND NOT job.is_limited AND job.queue = wanted.queue LIMIT :limit)
+        UNION ALL
+        (SELECT FROM perdure.jobs AS job
+         WHERE job.status = 'QUEUED' AND job.is_limited AND job.queue = wanted.queue LIMIT :limit)) AS ready) AS queued
     FROM unnest(CAST(:queues AS text[])) AS wanted(queue)
 """)
 

@@ -14,6 +14,7 @@ from perdure.core.commands import Commands
 from perdure.core.file_commands import FileCommands
 from perdure.core.job_actions import JobActions
 from perdure.core.measuring import Measuring
+from perdure.core.queue_commands import QueueCommands
 from perdure.core.waiting import FinishedJobs
 from perdure.db.session import Database
 from perdure.errors import BodyTooLarge, UnsupportedMediaType
@@ -48,6 +49,10 @@ def _job_actions(request: Request) -> JobActions:
     return request.app.state.job_actions  # type: ignore[no-any-return]
 
 
+def _queue_commands(request: Request) -> QueueCommands:
+    return request.app.state.queue_commands  # type: ignore[no-any-return]
+
+
 def _measuring(request: Request) -> Measuring:
     return request.app.state.measuring  # type: ignore[no-any-return]
 
@@ -66,6 +71,7 @@ DatabasePart = Annotated[Database, Depends(_database)]
 FinishedJobsPart = Annotated[FinishedJobs, Depends(_finished_jobs)]
 FileCommandsPart = Annotated[FileCommands, Depends(_file_commands)]
 JobActionsPart = Annotated[JobActions, Depends(_job_actions)]
+QueueCommandsPart = Annotated[QueueCommands, Depends(_queue_commands)]
 MetricsPart = Annotated[Metrics, Depends(_metrics)]
 MeasuringPart = Annotated[Measuring, Depends(_measuring)]
 Caller = Annotated[ApiKey | None, Depends(_api_key)]
@@ -81,10 +87,15 @@ Reading = Annotated[AsyncConnection, Depends(_reading, scope="function")]
 """A connection to read from, given back before the answer is sent."""
 
 
-def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
-    """The body as ``model``: JSON by its media type, of bounded size, strictly decoded, its wrong fields named."""
+def json_body(model: type[Model], *, required: bool = True) -> Callable[[Request], Awaitable[Model]]:
+    """The body as ``model``: JSON by its media type, of bounded size, strictly decoded, its wrong fields named.
+
+    Where it is not ``required``, none at all is as good as ``{}``.
+    """
 
     async def read(request: Request) -> Model:
+        if not required and not _has_body(request):
+            return model.model_validate({})
         media_type = media_type_of(request)
         if media_type != "application/json" and not media_type.endswith("+json"):
             raise UnsupportedMediaType("Send the body as JSON, with the header `Content-Type: application/json`.")
@@ -93,20 +104,13 @@ def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
     return read
 
 
-def optional_json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model | None]]:
-    """Like ``json_body``; None for a request without a body."""
-    read = json_body(model)
-
-    async def read_if_sent(request: Request) -> Model | None:
-        is_sent = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
-        return await read(request) if is_sent else None
-
-    return read_if_sent
-
-
 def media_type_of(request: Request) -> str:
     """What the body is said to be, without parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _has_body(request: Request) -> bool:
+    return "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
 
 
 async def _limited_body(request: Request, limit: int) -> bytes:

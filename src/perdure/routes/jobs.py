@@ -29,7 +29,6 @@ from perdure.routes.dependencies import (
     Reading,
     documents_body,
     json_body,
-    optional_json_body,
 )
 from perdure.routes.paging import DEFAULT_LIMIT, Cursor, Limit, page_of, read_cursor
 from perdure.routes.problems import responses
@@ -213,7 +212,7 @@ async def cancel(job_id: UUID, commands: CommandsPart, response: Response) -> Jo
 )
 async def retry(
     job_id: UUID,
-    edits: Annotated[JobEdits | None, Depends(optional_json_body(JobEdits))],
+    edits: Annotated[JobEdits, Depends(json_body(JobEdits, required=False))],
     commands: CommandsPart,
     response: Response,
 ) -> JobAnswer:
@@ -222,7 +221,7 @@ async def retry(
     With a body that says what is to differ, the job stays as it is, and an edited copy of it is stored as a new one,
     whose `copy_of` names it (201).
     """
-    if edits is None or not edits.given:
+    if not edits.given:
         return JobAnswer.model_validate(await commands.retry(job_id))
     job = await commands.retry_edited(job_id, edits)
     response.status_code = 201

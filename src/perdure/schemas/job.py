@@ -21,7 +21,7 @@ from perdure.schemas.base import Answer, Moment, Request
 
 MAX_NAME_LENGTH = 100
 MAX_TAGS = 20
-MAX_UNIQUE_KEY_LENGTH = 200
+MAX_KEY_LENGTH = 200
 MAX_SECONDS = LONGEST_WAIT_SECONDS
 """Nothing is put off, or allowed to run, for longer than a leap year."""
 
@@ -93,10 +93,12 @@ class JobCreate(Request):
         None, description="whom to tell, per channel; kept as sent"
     )
     expires_at: None = Field(None, description="not supported yet; must be null")
-    unique_key: Annotated[StrictStr, Field(min_length=1, max_length=MAX_UNIQUE_KEY_LENGTH)] | None = Field(
+    unique_key: Annotated[StrictStr, Field(min_length=1, max_length=MAX_KEY_LENGTH)] | None = Field(
         None, description="refused (409) while a live job has the same one, of whatever type"
     )
-    concurrency_key: None = Field(None, description="not supported yet; must be null")
+    concurrency_key: Annotated[StrictStr, Field(min_length=1, max_length=MAX_KEY_LENGTH)] | None = Field(
+        None, description="no more jobs of one key run at a time than their type allows, by default one"
+    )
 
     @model_validator(mode="after")
     def _one_due_time(self) -> JobCreate:
@@ -159,7 +161,7 @@ class JobSummary(Answer):
     cancel_requested_at: Moment | None
     expires_at: Moment | None = Field(description="too late to begin after this; null: never")
     unique_key: str | None = Field(description="no other live job has it")
-    concurrency_key: str | None = Field(description="so many jobs of one key run at a time")
+    concurrency_key: str | None = Field(description="no more jobs of one key run at a time than their type allows")
     copy_of: UUID | None = Field(description="the job whose edited copy it is")
     context: dict[str, Any] | None = Field(description="as sent")
     notifications: dict[str, Any] | None = Field(description="as sent")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import Field
+
 from perdure.schemas.base import Answer, Moment
 
 
@@ -18,6 +20,8 @@ class JobTypeAnswer(Answer):
     timeout_seconds: float
     retry_base_seconds: float
     retry_max_seconds: float
+    max_concurrent: int | None = Field(description="so many run at a time, over all workers; null: any number")
+    max_concurrent_per_key: int = Field(description="so many jobs of one concurrency_key run at a time")
     published_at: Moment
 
 

@@ -25,6 +25,8 @@ from perdure.signals import (
     LoopInterrupted,
     NotificationFailed,
     NotificationIntended,
+    QueuePaused,
+    QueueResumed,
     Signals,
     TransitionRefused,
     WorkerOverdue,
@@ -211,11 +213,19 @@ def _subscribe_keeping(signals: Signals, log: Any) -> None:
             counts = {"done": signal.done, "skipped": signal.skipped}
             log.info("action.ended", action_id=str(signal.action_id), verb=signal.verb, status=signal.status, **counts)
 
+    def paused(signal: QueuePaused) -> None:
+        log.info("queue.paused", queue=signal.queue, by=signal.by, reason=signal.reason)
+
+    def resumed(signal: QueueResumed) -> None:
+        log.info("queue.resumed", queue=signal.queue, by=signal.by)
+
     def pruned(signal: HistoryPruned) -> None:
         log.info("history.pruned", **signal.removed)
 
     signals.subscribe(HistoryPruned, pruned)
     signals.subscribe(JobActionAdvanced, acted)
+    signals.subscribe(QueuePaused, paused)
+    signals.subscribe(QueueResumed, resumed)
     signals.subscribe(FileStoreMissed, files_missed)
     signals.subscribe(FileStoreSeen, files_seen)
 

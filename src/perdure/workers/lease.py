@@ -190,5 +190,7 @@ def published(processor: Processor, now: datetime) -> dict[str, object]:
         "timeout_seconds": processor.timeout_seconds,
         "retry_base_seconds": processor.retry.base_seconds,
         "retry_max_seconds": processor.retry.max_seconds,
+        "max_concurrent": processor.max_concurrent,
+        "max_concurrent_per_key": processor.max_concurrent_per_key,
         "published_at": now,
     }

@@ -25,6 +25,7 @@ from perdure.workers.file_sweeper import FileSweeper
 from perdure.workers.lease import LeaseKeeper
 from perdure.workers.lease_holder import ThisProcess
 from perdure.workers.lease_page import LeasePage
+from perdure.workers.limit_follower import LimitFollower
 from perdure.workers.loop import Loop
 from perdure.workers.loop_group import LoopGroup
 from perdure.workers.notifier import Notifier
@@ -183,6 +184,8 @@ class Runtime:
         worker_id = await lease.begin()
         self.signals.emit(WorkerStarted(worker_id, tuple(sorted(options.registry.job_types)), options.concurrency))
         tasks.append(group.create_task(lease.run()))
+        if any(processor.max_concurrent is not None for processor in options.registry):
+            tasks.append(group.create_task(LimitFollower(self.database, self.signals).run()))
         group.create_task(worker.run())
         try:
             yield

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
+from math import inf
 from uuid import UUID
 
 from perdure.core.file_commands import FileCommands
@@ -13,19 +16,24 @@ from perdure.db.session import Database
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.errors import Unavailable
 from perdure.models.job import Job
-from perdure.models.place import START, Place
+from perdure.models.lane import LaneName
+from perdure.models.place import END, START, Place
 from perdure.processors.base import Processor
 from perdure.repositories.job_repository import JobRepository
+from perdure.repositories.limit_repository import LimitRepository
 from perdure.signals import JobsClaimed, Signals
 from perdure.workers.attempts import Attempts
 from perdure.workers.batcher import MAX_BATCH
 from perdure.workers.completer import Completer
+from perdure.workers.lane_walk import LaneWalk
 from perdure.workers.lease import LeaseKeeper
 from perdure.workers.loop import Loop
 from perdure.workers.progress import ProgressWriter
 from perdure.workers.store_watcher import StoreWatcher
 from perdure.workers.watermark import Watermark
 
+MAX_HELD = 100
+"""From so many lanes a worker claims at a time: each takes up to two locks, of which a server has some thousands."""
 MAX_UNSAVED = 2 * MAX_BATCH
 """Conclusions that may wait to be committed: one batch under way, and the next."""
 POLL_SECONDS = 1.0
@@ -56,7 +64,7 @@ class Worker(Loop):
         queues: Sequence[str],
         concurrency: int,
     ) -> None:
-        super().__init__(signals, wakeup.event(Topic.JOBS_READY))
+        super().__init__(signals, wakeup.event(Topic.JOBS_READY, Topic.SLOTS_FREE))
         self._database = database
         self._completer = completer
         self._watcher = watcher
@@ -79,6 +87,7 @@ class Worker(Loop):
         self._claims_no_more = asyncio.Event()
         self.deadlines = self._attempts.deadlines
         self._watermark = Watermark()
+        self._lane_walk = LaneWalk(wakeup.event(Topic.SLOTS_FREE))
         self.lease: LeaseKeeper | None = None
         self.on_worn_out: Callable[[], None] = lambda: None
         completer.when_saved = self._look_again
@@ -136,38 +145,46 @@ class Worker(Loop):
         """Fills the free slots, and returns in how many seconds to look again if nobody rings."""
         began = time.monotonic()
         marks = self._watermark.marks(began)
+        walks = self._lane_walk.is_due(began)
         try:
-            claimed = await self._claimed(worker_id, marks)
+            claimed, walk_again = await self._claimed(worker_id, marks, walks=walks)
         except Unavailable:
             self._unanswered_at = time.monotonic()
             raise
         for queue, taken, is_full in claimed:
-            if taken:
-                self._watermark.note_claim(queue, taken[-1].place, is_full=is_full)
+            last = next((job.place for job in reversed(taken) if not job.is_limited), None)
+            if last is not None:
+                self._watermark.note_claim(queue, last, is_full=is_full)
             self._start(worker_id, queue, taken)
         ended = time.monotonic()
+        took = any(taken for _, taken, _ in claimed)
+        if not took and not walks:
+            self._lane_walk.look_next()
+            walk_again = 0.0
         if marks is None:
             self._watermark.note_start(began, ended)
-            return POLL_SECONDS
-        if any(taken for _, taken, _ in claimed):
+            return min(POLL_SECONDS, walk_again)
+        if took:
             self._watermark.note_continuation(began, ended)
-        return self._watermark.seconds_until_start(ended)
+        return min(self._watermark.seconds_until_start(ended), walk_again)
 
     async def _claimed(
-        self, worker_id: UUID, marks: Mapping[str, Place] | None
-    ) -> list[tuple[str, Sequence[Job], bool]]:
-        """Per queue what was claimed, and whether that filled the last free slot."""
+        self, worker_id: UUID, marks: Mapping[str, Place] | None, *, walks: bool
+    ) -> tuple[list[tuple[str, Sequence[Job], bool]], float]:
+        """Per queue what was claimed, and whether that filled the last free slot; and when to walk the lanes again."""
         claimed: list[tuple[str, Sequence[Job], bool]] = []
         free = self._free
         async with self._database.transaction() as connection:
-            jobs = JobRepository(connection)
-            for queue in await self._queues_with_work(jobs, marks):
-                taken = await jobs.claim(
+            jobs, limits = JobRepository(connection), LimitRepository(connection)
+            lanes, walk_again = await self._walk(limits, free) if walks else ({}, inf)
+            for queue in await self._queues_with_work(jobs, marks, lanes):
+                claim = jobs.claim if queue not in lanes else partial(limits.claim, lanes[queue])
+                taken = await claim(
                     queue,
                     self._job_types,
                     free,
                     worker_id,
-                    start=START if marks is None else marks[queue],
+                    start=START if marks is None else marks.get(queue, END),
                     sees_files=self._watcher.sees_files,
                 )
                 free -= len(taken)
@@ -175,13 +192,27 @@ class Worker(Loop):
                 if free == 0:
                     break
         self._backlog = free == 0  # more may be waiting: look again as soon as a slot is free
-        return claimed
+        return claimed, walk_again
 
-    async def _queues_with_work(self, jobs: JobRepository, marks: Mapping[str, Place] | None) -> Iterable[str]:
+    async def _walk(self, limits: LimitRepository, free: int) -> tuple[Mapping[str, Sequence[LaneName]], float]:
+        """By queue the lanes to claim from as well, and in how many seconds to look for more if nobody rings."""
+        self._lane_walk.begin()
+        after = self._lane_walk.after
+        found = await limits.walk(self._job_types, self._queues, min(free, MAX_HELD), after=after)
+        held = defaultdict(list)
+        for lane in found:
+            if lane.is_held:
+                held[lane.name.queue].append(lane.name)
+        return held, self._lane_walk.note(found, time.monotonic())
+
+    async def _queues_with_work(
+        self, jobs: JobRepository, marks: Mapping[str, Place] | None, lanes: Mapping[str, Sequence[LaneName]]
+    ) -> Iterable[str]:
         """The queues to claim from, in order; of those named for this worker, no other."""
         if self._queues:
-            return self._queues if marks is None else [queue for queue in self._queues if queue in marks]
-        return await (jobs.ready_queues() if marks is None else jobs.ready_beyond(marks))
+            return self._queues if marks is None else [one for one in self._queues if one in marks or one in lanes]
+        ready = await (jobs.ready_queues() if marks is None else jobs.ready_beyond(marks))
+        return sorted({*ready, *lanes}) if lanes else ready
 
     async def _take_up(self, worker_id: UUID, unanswered_at: float) -> None:
         """Starts what a claim took whose answer was lost: while our lease lives, nobody else would."""

@@ -35,6 +35,9 @@ WORD_ENDS = "'./_-:@<>&+=', '           '"
 _ERROR = "((error ->> 'type') || ' ') || \"left\"(error ->> 'message', 10000)"
 ERROR_TEXT = f"to_tsvector('simple', translate({_ERROR}, {WORD_ENDS}))"
 
+_READY = "status = 'QUEUED' AND NOT is_limited"
+_READY_LIMITED = "status = 'QUEUED' AND is_limited"
+
 
 class JobRow(Base):
     __tablename__ = "jobs"
@@ -67,6 +70,8 @@ class JobRow(Base):
     expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
     unique_key: Mapped[str | None] = mapped_column(Text)
     concurrency_key: Mapped[str | None] = mapped_column(Text)
+    is_limited: Mapped[bool] = mapped_column(Boolean)
+    """Whether a limit of its type or its key holds for it, so that it is claimed with those of its kind."""
     copy_of: Mapped[UUID | None] = mapped_column(UuidType)
     progress: Mapped[dict[str, Any] | None] = mapped_column(Json)
     result: Mapped[Any] = mapped_column(Json, nullable=True)
@@ -79,7 +84,17 @@ class JobRow(Base):
         CheckConstraint(f"(status IN ({quoted(FINAL)})) = (finished_at IS NOT NULL)", name="final_has_end"),
         CheckConstraint("attempt BETWEEN 0 AND max_attempts", name="attempts"),
         CheckConstraint("rank BETWEEN -100 AND 100", name="rank"),
-        Index("jobs_ready", "queue", "rank", "run_at", "job_id", postgresql_where=text("status = 'QUEUED'")),
+        Index("jobs_ready", "queue", "rank", "run_at", "job_id", postgresql_where=text(_READY)),
+        Index(
+            "jobs_ready_limited",
+            "queue",
+            "job_type",
+            text("coalesce(concurrency_key, '')"),
+            "rank",
+            "run_at",
+            "job_id",
+            postgresql_where=text(_READY_LIMITED),
+        ),
         Index("jobs_due", "run_at", postgresql_where=text(f"status IN ({quoted(BECOMES_DUE)})")),
         Index("jobs_running", "worker_id", postgresql_where=text("status = 'RUNNING'")),
         Index(
@@ -111,4 +126,5 @@ class JobRow(Base):
             postgresql_using="gin",
             postgresql_where=text(ENDED_WITH_ERROR),
         ),
+        Index("jobs_running_limited", "concurrency_key", postgresql_where=text("status = 'RUNNING' AND is_limited")),
     )

@@ -25,4 +25,7 @@ class JobTypeRow(Base):
     timeout_seconds: Mapped[float] = mapped_column(Double)
     retry_base_seconds: Mapped[float] = mapped_column(Double)
     retry_max_seconds: Mapped[float] = mapped_column(Double)
+    max_concurrent: Mapped[int | None] = mapped_column(Integer)
+    """None: any number."""
+    max_concurrent_per_key: Mapped[int] = mapped_column(Integer)
     published_at: Mapped[datetime] = mapped_column(Timestamp)

@@ -1,0 +1,46 @@
+"""Queues over HTTP: stop one from giving jobs, and let it go on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from perdure.core.queue_commands import LOCAL
+from perdure.models.api_key import ApiKey, Scope
+from perdure.routes.authentication import needs
+from perdure.routes.dependencies import QueueCommandsPart, documents_body, json_body
+from perdure.routes.problems import responses
+from perdure.schemas.job import Name
+from perdure.schemas.queue import PauseAnswer, PauseRequest
+
+router = APIRouter(prefix="/v1/queues", tags=["operations"])
+
+Operator = Annotated[ApiKey | None, needs(Scope.OPERATE)]
+
+
+@router.post(
+    "/{name}/pause",
+    summary="Pause a queue",
+    openapi_extra=documents_body(PauseRequest, required=False),
+    responses=responses(413, 415, 422, 503),
+)
+async def pause(
+    key: Operator,
+    name: Name,
+    queues: QueueCommandsPart,
+    sent: Annotated[PauseRequest, Depends(json_body(PauseRequest, required=False))],
+) -> PauseAnswer:
+    """No job of the queue starts any more once this is answered; what runs goes on. Again, it changes nothing."""
+    return PauseAnswer.model_validate(await queues.pause(name, _who(key), sent.reason))
+
+
+@router.post("/{name}/resume", summary="Resume a queue", responses=responses(422, 503))
+async def resume(key: Operator, name: Name, queues: QueueCommandsPart) -> PauseAnswer:
+    """Its jobs start again, at once. A queue that is not paused stays as it is."""
+    await queues.resume(name, _who(key))
+    return PauseAnswer(name=name)
+
+
+def _who(key: ApiKey | None) -> str:
+    return LOCAL if key is None else key.name
