@@ -34,6 +34,11 @@ RETRY = STARTED | {
 }
 
 
+SAID = {"line": 10_001, "run": 1, "attempt": 1, "at": "2030-01-31T12:00:01.000000Z", "level": "warning"}
+SAID |= {"message": "a row is empty"}
+NOTHING_SAID = {"items": [], "next_cursor": None}
+
+
 class ScriptedServer(ThreadingHTTPServer):
     """Answers each path from its list, the last answer again and again; ``asked`` are the paths."""
 
@@ -94,6 +99,7 @@ def test_watching_tells_each_thing_once_and_the_progress(server):
     one = server(
         {
             "/v1/jobs/1/wait": [(200, JOB), (200, half), (200, half), (200, ended)],
+            "/v1/jobs/1/log": [(200, NOTHING_SAID), (200, {"items": [SAID], "next_cursor": None}), (200, NOTHING_SAID)],
             "/v1/jobs/1/events": [
                 (200, {"items": items, "next_cursor": None})
                 for items in (
@@ -110,12 +116,37 @@ def test_watching_tells_each_thing_once_and_the_progress(server):
     assert [line.split() for line in done.stdout.splitlines()] == [
         ["12:00:00.000", "CREATED"],
         ["12:00:00.000", "attempt", "1", "STARTED"],
+        ["12:00:01.000", "attempt", "1", "WARNING:", "a", "row", "is", "empty"],
         ["50", "%", "half", "way"],
         ["12:00:00.000", "attempt", "1", "RETRY", "again", "at", "12:00:02"],
         ["OSError:", "the", "disk", "is", "full"],
         ["12:00:00.000", "attempt", "1", "FAILURE"],
         ["OSError:", "no"],
     ]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_log_is_followed_to_the_end_of_the_job(server, as_json):
+    more, last = SAID | {"line": 10_002, "level": "info"}, SAID | {"line": 20_001, "attempt": 2}
+    ended = JOB | {"status": "SUCCEEDED", "finished_at": "2030-01-31T12:00:03.000000Z"}
+    pages = [{"items": [SAID], "next_cursor": "10001"}, {"items": [more], "next_cursor": None}]
+    pages += [{"items": [last], "next_cursor": None}]
+    one = server(
+        {
+            "/v1/jobs/1/wait": [(200, JOB), (200, ended)],
+            "/v1/jobs/1/log": [(200, page) for page in pages],
+        }
+    )
+    done = perdure("jobs", "log", "1", "--follow", *(["--json"] if as_json else []), PERDURE_URL=one.url)
+    assert done.returncode == 0, done.stderr
+    if as_json:
+        assert [json.loads(line) for line in done.stdout.splitlines()] == [SAID, more, last]
+    else:
+        assert [line[14:] for line in done.stdout.splitlines()] == [
+            "attempt 1   WARNING: a row is empty",
+            "attempt 1   a row is empty",
+            "attempt 2   WARNING: a row is empty",
+        ]
 
 
 def test_a_gateway_in_between_is_reported_as_what_it_is(server):

@@ -28,6 +28,7 @@ JOB = "01980000-0000-7000-8000-000000000000"
         (calls.job_events(JOB), Call("GET", f"/v1/jobs/{JOB}/events")),
         (calls.job_deliveries(JOB), Call("GET", f"/v1/jobs/{JOB}/deliveries")),
         (calls.job_files(JOB), Call("GET", f"/v1/jobs/{JOB}/files")),
+        (calls.job_log(JOB, 7), Call("GET", f"/v1/jobs/{JOB}/log", {"after": 7, "limit": 200})),
         (calls.explain_job(JOB), Call("GET", f"/v1/jobs/{JOB}/explain")),
         (calls.wait_for_job(JOB, 7), Call("GET", f"/v1/jobs/{JOB}/wait", {"timeout_seconds": 7}, wait_seconds=7)),
         (calls.cancel_job(JOB), Call("POST", f"/v1/jobs/{JOB}/cancel")),

@@ -14,9 +14,11 @@ from perdure.core.retention import START, Retention, RetentionPolicy
 from perdure.models.delivery import DeliveryStatus
 from perdure.models.file import File, FileRole
 from perdure.models.job_action import ActionVerb, JobAction
+from perdure.models.job_log import LogLevel, LogLine
 from perdure.models.lifecycle import FINAL, JobStatus
 from perdure.repositories.file_repository import FileRepository
 from perdure.repositories.job_action_repository import JobActionRepository
+from perdure.repositories.job_log_repository import JobLogRepository
 from perdure.repositories.retention_repository import RetentionRepository
 
 POLICY = RetentionPolicy(jobs_days=30, audit_days=90)
@@ -110,6 +112,20 @@ async def test_one_prunes_at_a_time(database):
         assert await RetentionRepository(connection, POLICY.cutoffs(database.clock.now())).is_alone()
         assert await retention.remove_batch(START) is None
     assert (await retention.remove_batch(START)).removed["jobs"] == 1
+
+
+async def test_a_log_goes_with_its_job(database):
+    old, kept = await history.write(database, [Past(), Past(status=JobStatus.QUEUED)])
+    lines = [LogLine(job_id, 10_001, 1, 1, database.clock.now(), LogLevel.INFO, "said") for job_id in (old, kept)]
+    async with database.transaction() as connection:
+        await JobLogRepository(connection).add(lines)
+    retention = Retention(database, POLICY)
+    counted = await retention.count_all()
+    assert counted["job_log_lines"] == 1
+    assert await retention.remove_all() == counted
+    async with database.snapshot() as connection:
+        repository = JobLogRepository(connection)
+        assert [len(await repository.of_job(job_id, 0, 9)) for job_id in (old, kept)] == [0, 1]
 
 
 async def test_files_go_with_the_last_job_that_names_them_and_mails_with_their_age(database):

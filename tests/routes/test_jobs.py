@@ -1,8 +1,12 @@
 """The contract of ``/v1/jobs``: what is sent is kept, what is wrong is named, nothing is a 500."""
 
 import json
+from uuid import UUID
 
 import pytest
+
+from perdure.models.job_log import LogLevel, LogLine
+from perdure.repositories.job_log_repository import JobLogRepository
 
 EXAMPLE = {
     "job_type": "demo.sleep",
@@ -283,11 +287,35 @@ async def test_a_finished_job_is_retried_as_a_new_run(http):
     assert [(event["event"], event["run"]) for event in events] == [("CREATED", 1), ("CANCELLED", 1), ("RESTARTED", 2)]
 
 
+async def test_a_log_is_read_page_by_page_and_followed(http, platform):
+    job_id = (await submit(http))["job_id"]
+
+    async def say(*numbers):
+        now = platform.database.clock.now()
+        lines = [LogLine(UUID(job_id), number, 1, 1, now, LogLevel.WARNING, f"line {number}") for number in numbers]
+        async with platform.database.transaction() as connection:
+            await JobLogRepository(connection).add(lines)
+
+    async def page(**query):
+        answer = (await http.get(f"/v1/jobs/{job_id}/log", params=query)).json()
+        return [line["message"] for line in answer["items"]], answer["next_cursor"]
+
+    assert await page() == ([], None)
+    await say(10_001, 10_002, 20_001)
+    assert await page(limit=2) == (["line 10001", "line 10002"], "10002")
+    assert await page(limit=2, after=10_002) == (["line 20001"], None)
+    await say(20_002)
+    assert await page(after=20_001) == (["line 20002"], None)
+    for wrong in ({"after": -1}, {"after": 2**53}, {"after": "x"}, {"limit": 1001}, {"cursor": "1"}):
+        assert (await http.get(f"/v1/jobs/{job_id}/log", params=wrong)).status_code == 422
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
         ("GET", ""),
         ("GET", "/events"),
+        ("GET", "/log"),
         ("GET", "/deliveries"),
         ("GET", "/explain"),
         ("GET", "/wait"),

@@ -120,6 +120,15 @@ def return_what_is_no_json(ctx):
     return object()
 
 
+def log_and_die(ctx):
+    """Says more than is kept, lets itself be killed in one attempt, and ends well in the next."""
+    for number in range(1_500):
+        ctx.log(f"line {number}\ud800", level="warning")
+    ctx.progress(float("nan"), "not a number")
+    if ctx.attempt == 1:
+        os._exit(3)
+
+
 def log(ctx):
     logging.getLogger("theirs").info("said")
     structlog.get_logger("theirs").info("said")

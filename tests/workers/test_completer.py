@@ -10,15 +10,18 @@ from uuid_utils.compat import uuid7
 
 from perdure.models.file import File
 from perdure.models.job import Job
+from perdure.models.job_log import LogLevel
 from perdure.models.lease import WorkerIdentity
 from perdure.models.outcome import ErrorReason, Failed, JobError, Outcome, Succeeded
 from perdure.models.retry import RetryPolicy
 from perdure.repositories.delivery_queries import DeliveryQueries
 from perdure.repositories.file_repository import FileRepository
+from perdure.repositories.job_log_repository import JobLogRepository
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.worker_repository import WorkerRepository
 from perdure.signals import JobTransitioned, NotificationIntended, TransitionRefused
 from perdure.workers import batcher
+from perdure.workers.attempt_log import AttemptLog
 from perdure.workers.completer import Completer
 
 FAILURE = Failed(JobError(ErrorReason.RETRIES_EXHAUSTED, "ValueError", "no", "trace"))
@@ -58,17 +61,27 @@ class Bench:
             [claimed] = await JobRepository(connection).claim("default", ["t"], 1, worker.worker_id)
         return claimed
 
-    async def save(self, *conclusions: tuple[Job, Outcome], fault: Fault = Fault.NONE, files=()) -> None:
+    async def save(self, *conclusions: tuple[Job, Outcome], fault: Fault = Fault.NONE, files=(), log=None) -> None:
         """All of them in one batch."""
         self.database.fault = fault
         for job, outcome in conclusions:
-            self.completer.conclude(job, outcome, files)
+            self.completer.conclude(job, outcome, files, log)
         await self.completer.join()
 
     async def events(self, job: Job) -> list[str]:
         query = "SELECT event FROM perdure.job_events WHERE job_id = :job_id ORDER BY event_id"
         async with self.database.snapshot() as connection:
             return list((await connection.execute(text(query), {"job_id": job.job_id})).scalars())
+
+    def log(self, job: Job, message: str) -> AttemptLog:
+        """The log of an attempt that has just said something."""
+        log = AttemptLog(job, self.database.clock.now, lambda _: None)
+        log.say(message, LogLevel.INFO)
+        return log
+
+    async def logged(self, job: Job) -> list[str]:
+        async with self.database.snapshot() as connection:
+            return [line.message for line in await JobLogRepository(connection).of_job(job.job_id, 0, 9)]
 
     async def deliveries(self, job: Job) -> int:
         async with self.database.snapshot() as connection:
@@ -142,3 +155,21 @@ async def test_files_are_kept_whatever_the_save_heard(bench):
     await bench.save((job, Succeeded(1)), fault=Fault.AFTER_COMMIT, files=[file])
     async with bench.database.snapshot() as connection:
         assert [kept for kept, _ in await FileRepository(connection).of_job(job.job_id)] == [file]
+
+
+@pytest.mark.parametrize("fault", Fault)
+async def test_what_an_attempt_said_last_is_kept_once_whatever_the_save_heard(bench, fault):
+    await bench.submit()
+    job = await bench.claim()
+    await bench.save((job, Succeeded(1)), fault=fault, log=bench.log(job, "done"))
+    assert await bench.logged(job) == ["done"]
+
+
+async def test_whoever_lost_the_job_says_nothing(bench):
+    await bench.submit()
+    stale = await bench.claim()
+    await bench.save((stale, LOST))
+    newer = await bench.claim()
+    await bench.save((stale, Succeeded("late")), log=bench.log(stale, "from the past"))
+    await bench.save((newer, Succeeded(1)), log=bench.log(newer, "done"))
+    assert await bench.logged(newer) == ["done"]

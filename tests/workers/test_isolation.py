@@ -16,8 +16,10 @@ from tests.workers.test_outputs import bytes_of, files_of, uploaded
 from perdure.models.lifecycle import JobStatus
 from perdure.models.outcome import ErrorReason, Failed, Succeeded
 from perdure.processors.base import processor
+from perdure.repositories.job_log_repository import JobLogRepository
 from perdure.telemetry import logs
 from perdure.workers import isolation_process
+from perdure.workers.attempt_log import AttemptLog
 from perdure.workers.context import AttemptContext
 from perdure.workers.isolation import IsolatedProcesses
 from perdure.workers.store_watcher import StoreWatcher
@@ -190,6 +192,17 @@ async def test_it_has_everything_that_a_processor_has(worker, platform, capfd):
     assert [(one["job_id"], one["attempt"]) for one in said] == [(str(logged.job_id), 1)] * 2
 
 
+async def test_what_it_logged_is_kept_although_it_crashed(worker, platform):
+    async with worker(plain) as bench:
+        job = await bench.run("isolated.plain", do("log_and_die"), retry=QUICKLY)
+    async with platform.database.snapshot() as connection:
+        lines = await JobLogRepository(connection).of_job(job.job_id, 0, 3_000)
+    assert (job.status, job.attempt, job.progress["percent"]) == (JobStatus.SUCCEEDED, 2, 0.0)
+    assert [line.attempt for line in lines] == [1] * 1_000 + [2] * 501
+    assert [lines[at].message for at in (0, 999, 1_000)] == ["line 0?", "line 999?", "line 0?"]
+    assert lines[-1].message.startswith("1,000 more lines are not kept")
+
+
 async def test_the_end_of_the_worker_gives_work_back_and_ends_the_processes(worker, pipe):
     async with worker(plain) as bench:
         spinning = pipe()
@@ -215,7 +228,8 @@ async def test_no_descriptor_is_kept(platform):
         return type(outcome)
 
     watcher = StoreWatcher(platform.signals, platform.file_commands)
-    context = AttemptContext(a_job(), platform.file_commands, watcher, lambda *_: None)
+    log = AttemptLog(a_job(), platform.database.clock.now, lambda _: None)
+    context = AttemptContext(a_job(), platform.file_commands, watcher, lambda *_: None, log)
     before = set(os.listdir("/proc/self/fd"))
     processes = IsolatedProcesses(1)
     assert [await run("identify"), await run("exit_at_once"), await run("identify")] == [Succeeded, Failed, Succeeded]

@@ -23,6 +23,7 @@ from perdure.cli.filters import (
     User,
     filters_of,
 )
+from perdure.cli.job_log import lines_after, log
 from perdure.cli.output import (
     exit_code_of,
     moment,
@@ -35,7 +36,7 @@ from perdure.cli.output import (
 from perdure.cli.payload import naming_file, read_payload, wrong_usage
 from perdure.cli.preview import print_preview
 from perdure.cli.server import AsJson, JobId, Url, connect, show
-from perdure.cli.timeline import print_progress, print_timeline
+from perdure.cli.timeline import print_log, print_progress, print_timeline
 
 if TYPE_CHECKING:
     from perdure.client.answers import Event, Explanation, Job, JobSummary, Page
@@ -175,6 +176,9 @@ def events(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
     show(calls.job_events(job_id), url, as_json=as_json, as_text=_print_events)
 
 
+app.command()(log)
+
+
 @app.command()
 def files(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
     """Lists the files that a job names, and those that it saved."""
@@ -197,7 +201,7 @@ def watch(*, job_id: JobId, timeout: TimeLimit = None, url: Url = None, as_json:
     from perdure.client import calls
 
     until = None if timeout is None else time.monotonic() + timeout
-    told = 0
+    told = last_line = 0
     last_progress = None
     pause = 0.0  # what is known already is shown at once
     with connect(url) as client:
@@ -206,6 +210,9 @@ def watch(*, job_id: JobId, timeout: TimeLimit = None, url: Url = None, as_json:
             timeline = client.call(calls.job_events(job_id))["items"]
             if not as_json:
                 print_timeline(timeline[told:])
+                for line in lines_after(client, job_id, last_line):
+                    print_log([line])
+                    last_line = line["line"]
                 if job["progress"] != last_progress and job["finished_at"] is None:
                     print_progress(job)
             told, last_progress = len(timeline), job["progress"]

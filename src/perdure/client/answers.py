@@ -81,6 +81,17 @@ class Event(TypedDict):
     data: dict[str, Any]
 
 
+class LogLine(TypedDict):
+    """One line of a job's log; ``line`` is its number, which rises."""
+
+    line: int
+    run: int
+    attempt: int
+    at: str
+    level: str
+    message: str
+
+
 class Reason(TypedDict):
     """Why a job stands where it stands: a stable code, a sentence, and the values in it."""
 

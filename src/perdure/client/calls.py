@@ -22,6 +22,7 @@ from perdure.client.answers import (
     JobFile,
     JobSummary,
     JobType,
+    LogLine,
     Mail,
     Page,
     Preview,
@@ -87,6 +88,11 @@ def job_deliveries(job_id: Id) -> Call[Page[Delivery]]:
 
 def job_files(job_id: Id) -> Call[Page[JobFile]]:
     return Call("GET", f"/v1/jobs/{_segment(job_id)}/files")
+
+
+def job_log(job_id: Id, after: int = 0, limit: int = 200) -> Call[Page[LogLine]]:
+    """Lines whose number is greater than ``after``, in order; ``limit`` at most 1,000."""
+    return Call("GET", f"/v1/jobs/{_segment(job_id)}/log", {"after": after, "limit": limit})
 
 
 def explain_job(job_id: Id) -> Call[Explanation]:

@@ -21,6 +21,7 @@ from uuid import UUID
 from pydantic import TypeAdapter, WithJsonSchema
 
 from perdure.errors import ConfigurationError
+from perdure.models.job_log import Level
 from perdure.models.retry import LONGEST_WAIT_SECONDS, MAX_RETRIES, RetryPolicy, checked_wait
 
 DEFAULT_MAX_RETRIES = 3
@@ -84,6 +85,14 @@ class JobContext(Protocol):
 
     def progress(self, percent: float, message: str | None = None) -> None:
         """Tells how far the work is (0 to 100). Kept with the job, at most about once a second."""
+        ...
+
+    def log(self, message: str, *, level: Level = "info") -> None:
+        """Adds a line to the job's log, where whoever looks at the job reads it (`perdure jobs log`).
+
+        At most 2,000 characters of a message are kept, 2,000 lines of a run, 1,000 of its first attempt; beyond that
+        lines are counted, and it is no error. ``level``: "info", "warning" or "error", else it is a ``ValueError``.
+        """
         ...
 
     def open_input(self, file_id: str) -> AbstractContextManager[BinaryIO]:

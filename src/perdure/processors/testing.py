@@ -18,6 +18,7 @@ from typing import BinaryIO
 from uuid import UUID, uuid4
 
 from perdure.models.file import is_file_name
+from perdure.models.job_log import Level, LogLevel
 from perdure.processors.base import NotRetryable
 from perdure.processors.blocking import refuse_in_event_loop
 
@@ -25,8 +26,8 @@ from perdure.processors.blocking import refuse_in_event_loop
 class LocalContext:
     """A ``JobContext`` over a folder: a file's id is its name there, and what is saved appears there.
 
-    ``cancelled`` may be set at any time; ``told`` holds what ``progress`` was given, ``content_types`` what
-    ``save_output`` was, by name.
+    ``cancelled`` may be set at any time; ``told`` holds what ``progress`` was given, ``logged`` the level and message
+    of each line of ``log``, ``content_types`` what ``save_output`` was given, by name.
     """
 
     def __init__(self, folder: Path, *, attempt: int = 1) -> None:
@@ -35,10 +36,14 @@ class LocalContext:
         self.job_id: UUID = uuid4()
         self.cancelled = False
         self.told: list[tuple[float, str | None]] = []
+        self.logged: list[tuple[str, str]] = []
         self.content_types: dict[str, str] = {}
 
     def progress(self, percent: float, message: str | None = None) -> None:
         self.told.append((percent, message))
+
+    def log(self, message: str, *, level: Level = "info") -> None:
+        self.logged.append((LogLevel(level).value, str(message)))
 
     def input_path(self, file_id: str) -> Path:
         path = self.folder / file_id

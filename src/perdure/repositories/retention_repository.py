@@ -57,6 +57,7 @@ _CONDITIONS = MappingProxyType(
         "delivery_attempts": f"delivery_id = ANY (ARRAY(SELECT delivery_id FROM perdure.deliveries WHERE {_OF_JOBS}))",
         "deliveries": _OF_JOBS,
         "job_events": _OF_JOBS,
+        "job_log_lines": _OF_JOBS,
         "job_files": _OF_JOBS,
         "job_tags": f"""ctid = ANY (ARRAY(
             SELECT tagged.ctid FROM perdure.jobs AS job

@@ -19,6 +19,7 @@ from perdure.repositories.delivery_queries import DeliveryQueries
 from perdure.repositories.explanation_queries import ExplanationQueries
 from perdure.repositories.file_repository import FileRepository
 from perdure.repositories.job_filter import JobFilter
+from perdure.repositories.job_log_repository import JobLogRepository
 from perdure.repositories.job_queries import JobQueries
 from perdure.routes.authentication import needs
 from perdure.routes.dependencies import (
@@ -38,9 +39,13 @@ from perdure.schemas.explanation import ExplanationAnswer
 from perdure.schemas.file import FileAnswer, JobFileAnswer, JobFileList
 from perdure.schemas.job import EventAnswer, EventList, JobAnswer, JobCreate, JobEdits, JobList, JobSummary
 from perdure.schemas.job_filter import JobFilterShape
+from perdure.schemas.job_log import LogLineAnswer, LogLineList
 from perdure.schemas.preview import PreviewAnswer
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+MAX_LINE = 2**53 - 1
+"""What JSON can say, and more than any line's number."""
 
 
 class JobListQuery(JobFilterShape):
@@ -54,6 +59,13 @@ class WaitQuery(Request):
     timeout_seconds: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = Field(
         30.0, description="answer after so long, whatever its state"
     )
+
+
+class LogQuery(Request):
+    """Paging of a log, from its beginning on."""
+
+    after: Annotated[int, Field(ge=0, le=MAX_LINE)] = Field(0, description="only lines with a greater number")
+    limit: Annotated[int, Field(ge=1, le=1000)] = Field(200, description="how many a page")
 
 
 class SubmitQuery(Request):
@@ -157,6 +169,20 @@ async def files(job_id: UUID, connection: Reading) -> JobFileList:
     found = await FileRepository(connection).of_job(job_id)
     return JobFileList(
         items=[JobFileAnswer(**FileAnswer.model_validate(file).model_dump(), role=role) for file, role in found]
+    )
+
+
+@router.get(
+    "/{job_id}/log", dependencies=[needs(Scope.READ)], summary="A job's log", responses=responses(404, 422, 503)
+)
+async def log(job_id: UUID, connection: Reading, query: Annotated[LogQuery, Query()]) -> LogLineList:
+    """What its processor said with `ctx.log`, in order, over all its attempts. To follow it, ask on after the last."""
+    await _found(connection, job_id)
+    found = await JobLogRepository(connection).of_job(job_id, query.after, query.limit + 1)
+    lines = found[: query.limit]
+    return LogLineList(
+        items=[LogLineAnswer.model_validate(line) for line in lines],
+        next_cursor=str(lines[-1].line) if len(found) > query.limit else None,
     )
 
 

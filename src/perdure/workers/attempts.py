@@ -101,7 +101,8 @@ class Attempts:
         return set(self._live)
 
     def start(self, job: Job) -> None:
-        context = AttemptContext(job, self._files, self._watcher, self._progress.report)
+        log = self._progress.log_of(job)
+        context = AttemptContext(job, self._files, self._watcher, self._progress.report, log)
         attempt = Attempt(job, self._processors[job.job_type], context)
         attempt.deadline = self.deadlines.add(job.timeout_seconds, partial(self._time_out, attempt))
         self._slots.add(attempt)
@@ -170,7 +171,7 @@ class Attempts:
         outputs, progress = attempt.context.close(), attempt.context.last_progress
         if outcome is not None:
             job = attempt.job if progress is None else replace(attempt.job, progress=progress)
-            self._completer.conclude(job, outcome, outputs)
+            self._completer.conclude(job, outcome, outputs, attempt.context.attempt_log)
         if not self._live:
             self.all_concluded.set()
 

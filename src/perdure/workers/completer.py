@@ -1,4 +1,4 @@
-"""Concludes attempts, many in one transaction: jobs under their fence, their events, their deliveries, their files.
+"""Concludes attempts, many in one transaction: jobs under their fence, their events, deliveries, files, last log lines.
 
 A save whose commit may or may not have happened is made again, the very same: what was written stays as it is, and is
 announced once.
@@ -21,19 +21,25 @@ from perdure.models.job import Job, Transition
 from perdure.models.lifecycle import JobStatus
 from perdure.models.outcome import ErrorReason, Failed, JobError, Outcome
 from perdure.repositories.file_repository import FileRepository
+from perdure.repositories.job_log_repository import JobLogRepository
 from perdure.repositories.job_repository import JobRepository
 from perdure.signals import Signals
+from perdure.workers.attempt_log import AttemptLog, lines_of
 from perdure.workers.batcher import Batcher
 
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """A claimed job, what its attempt came to and when, and the files that it saved, kept if the job SUCCEEDED."""
+    """A claimed job, what its attempt came to and when, and the files that it saved, kept if the job SUCCEEDED.
+
+    ``log`` is there when the attempt has said what is not saved yet.
+    """
 
     job: Job
     outcome: Outcome
     at: datetime
     outputs: Sequence[File] = ()
+    log: AttemptLog | None = None
 
 
 class Completer:
@@ -47,8 +53,9 @@ class Completer:
         """Called after each batch: whoever waits for room may hand in more."""
         self._batcher: Batcher[Conclusion] = Batcher("Completer", self._save, signals, self._saved)
 
-    def conclude(self, job: Job, outcome: Outcome, outputs: Sequence[File] = ()) -> None:
-        self._batcher.put(Conclusion(job, outcome, self._database.clock.now(), outputs))
+    def conclude(self, job: Job, outcome: Outcome, outputs: Sequence[File] = (), log: AttemptLog | None = None) -> None:
+        unsaved = log if log is not None and log.unsaved else None
+        self._batcher.put(Conclusion(job, outcome, self._database.clock.now(), outputs, unsaved))
 
     @property
     def unsaved(self) -> int:
@@ -83,6 +90,7 @@ class Completer:
                 again = await self._still_ours(connection, conclusions, recorded)
                 recorded += await self._recorder.record(connection, _transitions(again), now)
             dropped = await self._keep_outputs(connection, conclusions, recorded)
+            await self._keep_logs(connection, conclusions, recorded)
         self._recorder.announce(recorded)
         if dropped:
             self._wakeup.ring(Topic.FILE_REMOVALS)
@@ -104,6 +112,16 @@ class Completer:
         if dropped:
             await files.hasten_removal(dropped)
         return bool(dropped)
+
+    async def _keep_logs(self, connection: AsyncConnection, conclusions: list[Conclusion], recorded: Recorded) -> None:
+        """Adds what the attempts said last, of those that are concluded hereby: whoever lost its job says nothing."""
+        logs = {one.job.claim_key: one.log for one in conclusions if one.log is not None}
+        if not logs:
+            return
+        held = [log for one in recorded.held if (log := logs.get(one.before.claim_key)) is not None]
+        lines = [line for _, said in await lines_of(connection, held) for line in said]
+        if lines:
+            await JobLogRepository(connection).add(lines)
 
     async def _still_ours(
         self, connection: AsyncConnection, conclusions: list[Conclusion], recorded: Recorded

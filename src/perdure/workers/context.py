@@ -1,4 +1,4 @@
-"""What a processor is given while it runs: its job's identity, the stop sign, progress, and its files."""
+"""What a processor is given while it runs: its job's identity, the stop sign, progress, a log, and its files."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from uuid import UUID
 from perdure.core.file_commands import FileCommands
 from perdure.models.file import ANY_BYTES, File
 from perdure.models.job import Job
+from perdure.models.job_log import Level, LogLevel
 from perdure.models.outcome import storable
 from perdure.processors.base import NotRetryable
+from perdure.workers.attempt_log import AttemptLog
 from perdure.workers.outputs import Outputs
 from perdure.workers.store_watcher import StoreWatcher
 
@@ -34,12 +36,18 @@ class AttemptContext:
     """The ``JobContext`` of one attempt. Its methods may be called from any thread."""
 
     def __init__(
-        self, job: Job, files: FileCommands, watcher: StoreWatcher, report: Callable[[Job, dict[str, Any]], None]
+        self,
+        job: Job,
+        files: FileCommands,
+        watcher: StoreWatcher,
+        report: Callable[[Job, dict[str, Any]], None],
+        log: AttemptLog,
     ) -> None:
         self._job = job
         self._store = files.store
         self._watcher = watcher
         self._report = report
+        self.attempt_log = log
         self.outputs = Outputs(files, watcher, job.timeout_seconds, lambda: self.cancelled)
         self.stop_reason: StopReason | None = None
         self.has_seen_stop = False
@@ -50,6 +58,7 @@ class AttemptContext:
     def close(self) -> list[File]:
         """Lets the attempt say no more, for it is concluded; returns the files that it saved."""
         self._is_closed = True
+        self.attempt_log.close()
         return self.outputs.close()
 
     @property
@@ -70,10 +79,13 @@ class AttemptContext:
     def progress(self, percent: float, message: str | None = None) -> None:
         if self._is_closed:
             return
-        bounded = round(min(max(float(percent), 0.0), 100.0), 2)
+        bounded = round(min(max(0.0, float(percent)), 100.0), 2)  # in this order, NaN is 0
         shown = None if message is None else storable(message)[:MAX_PROGRESS_MESSAGE]
         self.last_progress = {"percent": bounded, "message": shown}
         self._report(self._job, self.last_progress)
+
+    def log(self, message: str, *, level: Level = "info") -> None:
+        self.attempt_log.say(str(message), LogLevel(level))
 
     def input_path(self, file_id: str) -> Path:
         try:

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from perdure.errors import Unavailable
 from perdure.models.file import ANY_BYTES
+from perdure.models.job_log import ROOM_OF_A_RUN, Level, LogLevel, shortened
 from perdure.models.outcome import storable
 from perdure.processors.base import NotRetryable
 from perdure.processors.blocking import refuse_in_event_loop
@@ -50,6 +51,8 @@ class IsolatedContext:
         self._asked: dict[int, Future[Any]] = {}
         self._untold: Message | None = None
         self._is_telling = False
+        self._logged = 0
+        self._unlogged = 0
 
     @property
     def cancelled(self) -> bool:
@@ -61,13 +64,23 @@ class IsolatedContext:
     def progress(self, percent: float, message: str | None = None) -> None:
         """Tells the worker, or keeps the latest until it has heard the one before: a flood costs it nothing."""
         shown = None if message is None else storable(message[:_SHOWN_CHARACTERS])
-        told = {"kind": "progress", "percent": float(percent), "message": shown}
+        told = {"kind": "progress", "percent": min(max(0.0, float(percent)), 100.0), "message": shown}
         with self._lock:
             if self._is_telling:
                 self._untold = told
             else:
                 self._is_telling = True
                 self._channel.send(told)
+
+    def log(self, message: str, *, level: Level = "info") -> None:
+        """Tells the worker each line at once, so that a crash loses none; what can be kept by no means is counted."""
+        known, said = LogLevel(level).value, str(message)
+        with self._lock:
+            if self._logged >= ROOM_OF_A_RUN.half.lines:
+                self._unlogged += 1
+            else:
+                self._logged += 1
+                self._channel.send({"kind": "log", "level": known, "message": shortened(said)})
 
     def input_path(self, file_id: str) -> Path:
         return Path(self._ask("input_path", file_id=file_id))
@@ -111,9 +124,11 @@ class IsolatedContext:
                 self._answered(message)
 
     def close(self) -> None:
-        """Tells the last progress: the attempt has ended."""
+        """Tells the last progress, and how much was not logged: the attempt has ended."""
         with self._lock:
             self._tell_untold()
+            if self._unlogged:
+                self._channel.send({"kind": "unlogged", "count": self._unlogged})
 
     def _tell_untold(self) -> None:
         if self._untold is not None:

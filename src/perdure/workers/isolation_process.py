@@ -149,6 +149,10 @@ class IsolatedProcess:
                     case "progress":
                         context.progress(message["percent"], message["message"])
                         asyncio.get_running_loop().call_later(PROGRESS_SECONDS, self._send, {"kind": "heard"})
+                    case "log":
+                        context.log(message["message"], level=message["level"])
+                    case "unlogged":
+                        context.attempt_log.omit(int(message["count"]))
                     case "ask":
                         task = asyncio.create_task(self._answer(message, context))
                         answering.add(task)

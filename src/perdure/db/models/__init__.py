@@ -10,6 +10,7 @@ from perdure.db.models.job import JobRow
 from perdure.db.models.job_action import JobActionRow
 from perdure.db.models.job_tag import JobTagRow
 from perdure.db.models.job_type import JobTypeRow
+from perdure.db.models.log_line import JobLogLineRow
 from perdure.db.models.queue import QueueRow
 from perdure.db.models.schema_version import SchemaVersionRow
 from perdure.db.models.tally import JobTallyRow
@@ -27,6 +28,7 @@ __all__ = [
     "JobActionRow",
     "JobEventRow",
     "JobFileRow",
+    "JobLogLineRow",
     "JobRow",
     "JobTagRow",
     "JobTallyRow",

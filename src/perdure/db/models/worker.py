@@ -29,3 +29,5 @@ class WorkerRow(Base):
     lease_until: Mapped[datetime] = mapped_column(Timestamp)
     sees_files: Mapped[bool] = mapped_column(Boolean)
     """Whether it may claim jobs that name files: its folder is the file store."""
+    draining_since: Mapped[datetime | None] = mapped_column(Timestamp)
+    """It takes no more jobs, and ends when those that it runs have, or their time is up."""
