@@ -60,6 +60,7 @@ JOB = "01980000-0000-7000-8000-000000000000"
         (calls.download_file(JOB), Call("GET", f"/v1/files/{JOB}")),
         (calls.delete_file(JOB), Call("DELETE", f"/v1/files/{JOB}")),
         (calls.job_types(), Call("GET", "/v1/job-types")),
+        (calls.queues(), Call("GET", "/v1/queues")),
         (calls.statistics(), Call("GET", "/v1/stats")),
         (calls.inbox(3), Call("GET", "/v1/inbox", {"limit": 3})),
         (calls.health(), Call("GET", "/readyz")),

@@ -17,22 +17,26 @@ from uuid import UUID
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
-from tests.repositories.test_job_repository import a_worker
+from tests.repositories.test_job_repository import a_job, a_worker
 from tests.repositories.test_limit_repository import publish
 from uuid_utils.compat import uuid7
 
 from perdure.core.retention import START as BEFORE_ALL
 from perdure.core.retention import RetentionPolicy
 from perdure.db.session import Database
+from perdure.models.job_log import LogLevel, LogLine
 from perdure.models.lifecycle import JobStatus
 from perdure.models.outcome import Succeeded
 from perdure.models.place import START, Place
 from perdure.repositories.delivery_repository import DeliveryRepository
+from perdure.repositories.explanation_queries import ExplanationQueries
+from perdure.repositories.job_filter import JobFilter
+from perdure.repositories.job_log_repository import JobLogRepository
 from perdure.repositories.job_matches import JobMatches
-from perdure.repositories.job_queries import JobFilter
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.limit_repository import LimitRepository
 from perdure.repositories.retention_repository import RetentionRepository
+from perdure.repositories.worker_queries import WorkerQueries
 from perdure.repositories.worker_repository import WorkerRepository
 
 FINISHED, READY, WAITING, RUNNING = 20_000, 300, 1_000, 100
@@ -156,6 +160,27 @@ async def match(connection: AsyncConnection, _crowd: Crowd) -> None:
     await matches.lock([one.job_id for one in stretch.matches])
 
 
+async def explanation(connection: AsyncConnection, crowd: Crowd) -> None:
+    job = a_job(crowd.database, queue="busy", job_type="t")
+    await connection.execute(text("UPDATE perdure.workers SET concurrency = 0"))
+    around = await ExplanationQueries(connection).around(job)
+    assert around.capacity.ahead > 0
+    await ExplanationQueries(connection)._attempt_seconds(job)
+
+
+async def limited(connection: AsyncConnection, crowd: Crowd) -> None:
+    job = a_job(crowd.database, queue="busy", job_type="t", concurrency_key="k", is_limited=True)
+    await ExplanationQueries(connection).around(job)
+
+
+async def log(connection: AsyncConnection, crowd: Crowd) -> None:
+    repository, job_id = JobLogRepository(connection), uuid7()
+    line = LogLine(job_id, 1, 1, 1, crowd.database.clock.now(), LogLevel.INFO, "said")
+    await repository.add_held([line], [(job_id, 1)])
+    await repository.used([(job_id, 1)])
+    await repository.of_job(job_id, 0, LIMIT)
+
+
 ACTS: dict[str, tuple[Act, set[str]]] = {
     "claim": (claim, {"jobs_ready", "jobs_pkey"}),
     "claim from the mark": (lambda connection, crowd: claim(connection, crowd, crowd.mark), {"jobs_ready"}),
@@ -183,6 +208,10 @@ ACTS: dict[str, tuple[Act, set[str]]] = {
     "retire_dead": (lambda connection, _: WorkerRepository(connection).retire_dead(), {"jobs_running"}),
     "match": (match, {"jobs_pkey"}),
     "remove": (remove, {"jobs_pkey", "deliveries_once"}),
+    "explain": (explanation, {"jobs_ready", "jobs_running", "jobs_pkey"}),
+    "explain a limit": (limited, {"jobs_ready_limited", "jobs_running_limited"}),
+    "workers": (lambda connection, _: WorkerQueries(connection).all(), {"jobs_running"}),
+    "log": (log, {"jobs_pkey", "job_log_lines_pkey"}),
     "claim_due": (lambda connection, _: DeliveryRepository(connection).claim_due(LIMIT, 10.0), {"deliveries_due"}),
     "seconds until next delivery": (
         lambda connection, _: DeliveryRepository(connection).seconds_until_next_due(),

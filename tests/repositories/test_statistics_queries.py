@@ -149,7 +149,7 @@ async def test_tallies_are_forgotten_after_two_hours(any_database):
         assert (await connection.execute(text("SELECT count(*) FROM perdure.job_tallies"))).scalar_one() == 1
 
 
-@pytest.mark.parametrize("name", ["OLDEST", "READY", "NOT_DUE", "LIVE", "DELIVERIES"])
+@pytest.mark.parametrize("name", ["OLDEST", "READY", "NOT_DUE", "RUNNING", "LIVE", "DELIVERIES"])
 async def test_no_part_reads_the_jobs_from_end_to_end(any_database, name):
     """Beside many finished jobs, and before anybody has analysed the table."""
     async with any_database.transaction() as connection:

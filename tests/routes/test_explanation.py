@@ -10,6 +10,12 @@ from perdure.models.outcome import ErrorReason, Failed, JobError, Snoozed, Succe
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.worker_repository import WorkerRepository
 
+TALLIED = text("""
+    INSERT INTO perdure.job_tallies
+        (tallied_at, tallier_id, submitted, succeeded, failed, cancelled, retried, attempts, wait_microseconds,
+         duration_microseconds)
+    VALUES (now(), gen_random_uuid(), 0, 0, 0, 0, 0, :attempts, 0, :duration_microseconds)
+""")
 TOLD = {"context": {"email": "ada@example.com"}, "notifications": {"email": {}}}
 
 
@@ -82,10 +88,66 @@ async def test_a_ready_job_knows_the_slots_and_its_place(bench):
     await bench.submit(queue="elsewhere", priority=100)
     later, urgent = await bench.submit(), await bench.submit(priority=5)
     assert (await bench.reasons(first))["ready"] == {"workers": 1, "slots": 1, "running": 0}
-    assert (await bench.reasons(later))["position"] == {"ahead": 2, "at_least": False}
-    assert (await bench.reasons(urgent))["position"] == {"ahead": 0, "at_least": False}
+    assert (await bench.reasons(later))["position"] == {"ahead": 2, "at_least": False, "starts_in_seconds": None}
+    assert (await bench.reasons(urgent))["position"] == {"ahead": 0, "at_least": False, "starts_in_seconds": 0.0}
     await bench.claim(worker_id)
     assert (await bench.reasons(later))["workers_busy"] == {"workers": 1, "slots": 1, "running": 1}
+
+
+async def test_how_long_it_waits_is_guessed_from_what_its_queue_did_before(bench):
+    done = await bench.submit()
+    worker_id = await bench.worker()
+    await bench.conclude(await bench.claim(worker_id), Succeeded(None))
+    await bench.execute("UPDATE perdure.jobs SET started_at = finished_at - interval '30 seconds'")
+    await bench.submit()
+    job_id = await bench.submit()
+    assert (await bench.reasons(job_id))["position"]["starts_in_seconds"] == 30.0, "one is ahead, one slot is free"
+    await bench.claim(worker_id)
+    assert (await bench.reasons(job_id))["position"]["starts_in_seconds"] == 30.0, "none is ahead, none is free"
+    await bench.execute(f"UPDATE perdure.jobs SET queue = 'elsewhere' WHERE job_id = '{done}'")
+    assert (await bench.reasons(job_id))["position"]["starts_in_seconds"] is None
+    async with bench.platform.database.transaction() as connection:
+        counts = {"attempts": 2, "duration_microseconds": 14_000_000}
+        await connection.execute(TALLIED, counts)
+    assert (await bench.reasons(job_id))["position"]["starts_in_seconds"] == 7.0, "else what all queues did"
+
+
+async def test_a_paused_queue_names_who_paused_it_and_why(bench):
+    waiting, later = await bench.submit(), await bench.submit(delay_seconds=3600)
+    await bench.worker()
+    await bench.http.post("/v1/queues/default/pause", json={"reason": "the printer burns"})
+    reasons = await bench.reasons(waiting)
+    assert list(reasons) == ["queue_paused", "ready", "position"]
+    paused = reasons["queue_paused"]
+    assert (paused["name"], paused["paused_by"], paused["pause_reason"]) == ("default", "local", "the printer burns")
+    assert list(await bench.reasons(later)) == ["scheduled", "queue_paused"]
+
+
+async def test_a_limit_names_the_jobs_that_hold_it(bench):
+    held = [await bench.submit() for _ in range(2)]
+    waiting, other = await bench.submit(), await bench.submit(queue="other")
+    worker_id = await bench.worker(concurrency=9)
+    for _ in held:
+        await bench.claim(worker_id)
+    await bench.execute("UPDATE perdure.jobs SET is_limited = true, concurrency_key = 'printer'")
+    await bench.execute("UPDATE perdure.job_types SET max_concurrent_per_key = 3")
+    assert list(await bench.reasons(waiting)) == ["ready", "position"]
+    await bench.execute("UPDATE perdure.job_types SET max_concurrent_per_key = 2")
+    limit = {"limit_of": "concurrency_key", "allowed": 2, "running": 2, "held_by": held}
+    assert (await bench.reasons(waiting))["limit_reached"] == limit
+    assert (await bench.reasons(other))["limit_reached"] == limit, "in whatever queue"
+    await bench.execute("UPDATE perdure.jobs SET concurrency_key = NULL")
+    await bench.execute("UPDATE perdure.job_types SET max_concurrent = 1")
+    of_type = {"limit_of": "job_type", "allowed": 1, "running": 2, "held_by": held}
+    assert (await bench.reasons(waiting))["limit_reached"] == of_type
+
+
+async def test_a_worker_that_is_about_to_end_takes_nothing(bench):
+    job_id = await bench.submit()
+    worker_id = await bench.worker()
+    async with bench.platform.database.transaction() as connection:
+        await WorkerRepository(connection).drain(worker_id)
+    assert list(await bench.reasons(job_id)) == ["no_worker"]
 
 
 async def test_a_running_job_names_its_worker(bench):
@@ -96,7 +158,7 @@ async def test_a_running_job_names_its_worker(bench):
     async with bench.platform.database.transaction() as connection:
         await JobRepository(connection).save_progress([(job.job_id, job.fence, '{"percent": 5, "message": "on"}')])
     await bench.http.post(f"/v1/jobs/{job_id}/cancel")
-    assert list(await bench.reasons(job_id)) == ["running", "cancel_requested", "progress"]
+    assert list(await bench.reasons(job_id)) == ["running", "times_out", "cancel_requested", "progress"]
     await bench.execute("UPDATE perdure.workers SET lease_until = now() - interval '1 second'")
     assert next(iter(await bench.reasons(job_id))) == "lease_lapsed"
 

@@ -1,6 +1,7 @@
 """Job types, health, the local inbox, the API's own description."""
 
 import asyncio
+from datetime import datetime
 from uuid import uuid4
 
 from sqlalchemy import text
@@ -29,10 +30,39 @@ async def test_workers_are_listed_with_what_they_hold(http, platform):
         await workers.register(gone, -1)
     await http.post("/v1/jobs", json={"job_type": "demo.sleep"})
     async with platform.database.transaction() as connection:
-        await JobRepository(connection).claim("default", ["demo.sleep"], 1, living.worker_id)
+        [job] = await JobRepository(connection).claim("default", ["demo.sleep"], 1, living.worker_id)
+        await WorkerRepository(connection).drain(living.worker_id)
     found = {one["process_id"]: one for one in (await http.get("/v1/workers")).json()["items"]}
     assert (found[7]["alive"], found[7]["running"], found[7]["queues"]) == (True, 1, ["a"])
-    assert (found[8]["alive"], found[8]["running"]) == (False, 0)
+    assert found[7]["draining_since"] is not None
+    [running] = found[7]["jobs"]
+    assert (running["job_id"], running["job_type"], running["attempt"]) == (str(job.job_id), "demo.sleep", 1)
+    assert datetime.fromisoformat(running["started_at"]) == job.started_at
+    assert (found[8]["alive"], found[8]["running"], found[8]["jobs"]) == (False, 0, [])
+    assert found[8]["draining_since"] is None
+
+
+async def test_queues_are_listed_with_what_waits_runs_serves_and_stops_them(http, platform):
+    async with platform.database.transaction() as connection:
+        workers = WorkerRepository(connection)
+        for queues, lease_seconds in ((("gone",), -1), ((), 60), (("mail", "named"), 60)):
+            identity = WorkerIdentity(uuid4(), "host", 7, "0.1.0", queues, ("demo.sleep",), 3)
+            await workers.register(identity, lease_seconds)
+    for queue, delay in (("mail", 0), ("mail", 0), ("mail", 3600), ("later", 3600)):
+        await http.post("/v1/jobs", json={"job_type": "demo.sleep", "queue": queue, "delay_seconds": delay})
+    async with platform.database.transaction() as connection:
+        await JobRepository(connection).claim("mail", ["demo.sleep"], 1, identity.worker_id)
+    await http.post("/v1/queues/stopped/pause", json={"reason": "no paper"})
+    answer = (await http.get("/v1/queues")).json()
+    found = {one["name"]: one for one in answer["items"]}
+    assert list(found) == ["later", "mail", "named", "stopped"]
+    assert [found["mail"][name] for name in ("queued", "scheduled", "running", "workers")] == [1, 1, 1, 2]
+    assert [found["named"][name] for name in ("queued", "oldest_waiting_seconds", "workers")] == [0, None, 2]
+    assert found["mail"]["oldest_waiting_seconds"] >= 0
+    assert found["mail"]["paused_at"] is None
+    assert (found["stopped"]["paused_by"], found["stopped"]["pause_reason"]) == ("local", "no paper")
+    await http.post("/v1/queues/stopped/resume")
+    assert "stopped" not in [one["name"] for one in (await http.get("/v1/queues")).json()["items"]], "at once"
 
 
 async def test_the_local_inbox_answers_as_the_sandbox_does(http):

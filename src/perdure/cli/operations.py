@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,7 +11,7 @@ from perdure.cli.output import moment, print_facts, print_line, print_table
 from perdure.cli.server import AsJson, Url, show
 
 if TYPE_CHECKING:
-    from perdure.client.answers import Activity, Page, Statistics, Worker
+    from perdure.client.answers import Activity, Page, Statistics, Worker, WorkerJob
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def workers(*, url: Url = None, as_json: AsJson = False) -> None:
-    """Lists the workers: where they run, what they serve, and whether their lease lives."""
+    """Lists the workers: where they run, what they serve, whether their lease lives, and the jobs that they run."""
     from perdure.client import calls
 
     show(calls.workers(), url, as_json=as_json, as_text=_print_workers)
@@ -37,21 +38,51 @@ def _print_workers(found: Page[Worker]) -> None:
         print_line("No workers. Start one: perdure worker")
         return
     print_table(
-        ["worker", "host", "process", "alive", "running", "queues", "job types", "started"],
+        ["worker", "host", "process", "alive", "running", "queues", "job types", "version", "started", "lease until"],
         [
             [
                 one["worker_id"],
                 one["hostname"],
                 str(one["process_id"]),
-                "yes" if one["alive"] else "no",
+                _alive(one),
                 f"{one['running']}/{one['concurrency']}",
                 ", ".join(one["queues"]) or "all",
                 ", ".join(one["job_types"]),
+                one["version"],
                 moment(one["started_at"]),
+                moment(one["lease_until"]),
             ]
             for one in found["items"]
         ],
+        dispensable=["lease until", "started", "job types", "version"],
     )
+    _print_running([(one, job) for one in found["items"] for job in one["jobs"]])
+
+
+def _alive(worker: Worker) -> str:
+    if not worker["alive"]:
+        return "no"
+    return "yes" if worker["draining_since"] is None else "draining"
+
+
+def _print_running(running: Sequence[tuple[Worker, WorkerJob]]) -> None:
+    if running:
+        print_table(
+            ["job", "type", "queue", "attempt", "since", "host", "process"],
+            [
+                [
+                    job["job_id"],
+                    job["job_type"],
+                    job["queue"],
+                    str(job["attempt"]),
+                    moment(job["started_at"]),
+                    worker["hostname"],
+                    str(worker["process_id"]),
+                ]
+                for worker, job in running
+            ],
+            dispensable=["queue", "attempt", "host", "process"],
+        )
 
 
 def _print_statistics(found: Statistics) -> None:

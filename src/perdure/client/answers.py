@@ -250,13 +250,32 @@ class QueuePause(TypedDict):
     pause_reason: str | None
 
 
+class Queue(QueuePause):
+    """A queue: what waits and runs in it, how many live workers serve it, and whether somebody paused it."""
+
+    queued: int
+    scheduled: int
+    retrying: int
+    running: int
+    oldest_waiting_seconds: float | None
+    workers: int
+
+
+class Queues(Page[Queue]):
+    """All queues there are; a count that reaches ``count_limit`` means so many or more."""
+
+    measured_at: str
+    count_limit: int
+
+
 class QueueBacklog(TypedDict):
-    """What waits in one queue."""
+    """What waits and runs in one queue."""
 
     queue: str
     queued: int
     scheduled: int
     retrying: int
+    running: int
     oldest_waiting_seconds: float | None
 
 
@@ -292,6 +311,16 @@ class Statistics(TypedDict):
     last_hour: Activity
 
 
+class WorkerJob(TypedDict):
+    """An attempt that a worker runs."""
+
+    job_id: str
+    job_type: str
+    queue: str
+    attempt: int
+    started_at: str
+
+
 class Worker(TypedDict):
     """A worker process; ``queues`` empty means every queue."""
 
@@ -306,4 +335,6 @@ class Worker(TypedDict):
     started_at: str
     lease_until: str
     sees_files: bool
+    draining_since: str | None
+    jobs: list[WorkerJob]
     alive: bool

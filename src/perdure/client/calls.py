@@ -27,6 +27,7 @@ from perdure.client.answers import (
     Page,
     Preview,
     QueuePause,
+    Queues,
     Statistics,
     StoredFile,
     Submitted,
@@ -166,6 +167,11 @@ def delete_file(file_id: Id) -> Call[None]:
 
 def job_types() -> Call[Page[JobType]]:
     return Call("GET", "/v1/job-types")
+
+
+def queues() -> Call[Queues]:
+    """Counts are at most five seconds old; pauses are as they stand."""
+    return Call("GET", "/v1/queues")
 
 
 def pause_queue(name: str, reason: str | None = None) -> Call[QueuePause]:

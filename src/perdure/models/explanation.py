@@ -9,14 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from perdure.models.delivery import Delivery
 from perdure.models.lifecycle import JobStatus
+from perdure.models.queue import PausedQueue
 
 AHEAD_COUNTED = 1_000
 """Jobs ahead in the queue are counted up to here, so that the answer is as fast for a long queue."""
+HOLDERS_NAMED = 10
+"""So many of the jobs that hold a limit's slots are named, those that have run longest."""
 
 
 class ReasonCode(StrEnum):
@@ -26,16 +29,23 @@ class ReasonCode(StrEnum):
     BACKING_OFF = "backing_off"
     DUE = "due"
     """Its time has come; a promoter makes it ready."""
+    QUEUE_PAUSED = "queue_paused"
     NO_WORKER = "no_worker"
     NO_WORKER_FOR_QUEUE = "no_worker_for_queue"
     NO_WORKER_FOR_TYPE = "no_worker_for_type"
     NO_WORKER_FOR_FILES = "no_worker_for_files"
+    LIMIT_REACHED = "limit_reached"
+    """As many jobs of its key, or of its type, run as may at a time."""
     WORKERS_BUSY = "workers_busy"
     READY = "ready"
     """A worker that can run it has a free slot."""
     POSITION = "position"
+    EXPIRES = "expires"
+    """It may be too late to begin soon."""
     LEASE_LAPSED = "lease_lapsed"
     RUNNING = "running"
+    TIMES_OUT = "times_out"
+    """When its attempt is ended if it still runs."""
     CANCEL_REQUESTED = "cancel_requested"
     PROGRESS = "progress"
     SUCCEEDED = "succeeded"
@@ -86,6 +96,26 @@ class Capacity:
     running: int = 0
     ahead: int = 0
 
+    @property
+    def free(self) -> int:
+        return max(self.slots - self.running, 0)
+
+    def seconds_until_start(self, attempt_seconds: float) -> float:
+        """About how long a job waits behind those ahead of it, where an attempt takes so long on the average."""
+        before = self.ahead + 1 - self.free
+        return max(before, 0) * attempt_seconds / max(self.slots, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReachedLimit:
+    """A limit that lets no more jobs run: ``limit_of`` is the field of the job that it is of."""
+
+    limit_of: Literal["concurrency_key", "job_type"]
+    allowed: int
+    running: int
+    held_by: Sequence[UUID]
+    """Up to ``HOLDERS_NAMED`` of those that run, the longest first."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
@@ -102,7 +132,11 @@ class Holder:
 class Surroundings:
     """What was read around a job: as much as its state asks for."""
 
+    paused: PausedQueue | None = None
+    limits: Sequence[ReachedLimit] = ()
     capacity: Capacity = Capacity()
+    attempt_seconds: float | None = None
+    """How long attempts like those ahead of it lately took, on the average; None where it is not known or not asked."""
     holder: Holder | None = None
     deliveries: Sequence[Delivery] = ()
     """Those of its present run."""

@@ -18,6 +18,9 @@ KEPT_FREE = 0.1
 OVERDUE_SECONDS = 10.0
 """How long after a deadline a worker that has not acted on it counts as blocked for good: it is killed."""
 
+MAX_JOBS_NAMED = 100
+"""So many of the jobs that a worker runs are named to whoever asks, those that have run longest."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerIdentity:

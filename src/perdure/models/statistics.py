@@ -19,12 +19,16 @@ MAX_QUEUES = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueBacklog:
-    """What waits in one queue. ``oldest_waiting_seconds`` is how long its longest-waiting ready job has been due."""
+    """What waits and runs in one queue.
+
+    ``oldest_waiting_seconds`` is how long its longest-waiting ready job has been due.
+    """
 
     queue: str
     queued: int = 0
     scheduled: int = 0
     retrying: int = 0
+    running: int = 0
     oldest_waiting_seconds: float | None = None
 
 

@@ -77,6 +77,12 @@ NOT_DUE = text(f"""
     GROUP BY queue, status ORDER BY count(*) DESC LIMIT {2 * MAX_QUEUES}
 """)
 
+# What runs, by queue. It is no more than the living workers have slots, and what waits to be rescued.
+RUNNING = text(f"""
+    SELECT queue, count(*) AS running FROM perdure.jobs WHERE status = 'RUNNING'
+    GROUP BY queue ORDER BY count(*) DESC, queue LIMIT {MAX_QUEUES}
+""")
+
 # One row: what runs, who could run it, and which deliveries wait. Living workers bound how many jobs can be running.
 LIVE = text(f"""
     SELECT clock_timestamp() AS measured_at,
@@ -122,6 +128,7 @@ class StatisticsQueries:
         limit = min(MAX_COUNT, MAX_COUNT_IN_ALL // max(len(oldest), 1))
         ready = {row["queue"]: row["queued"] for row in await self._rows(READY, queues=list(oldest), limit=limit)}
         not_due = await self._rows(NOT_DUE, limit=limit)
+        running = await self._rows(RUNNING)
         [live] = await self._rows(LIVE, limit=limit)
         since = first_id_at(live["measured_at"] - timedelta(days=1))
         deliveries = await self._rows(DELIVERIES, first_id=since, limit=limit)
@@ -129,7 +136,7 @@ class StatisticsQueries:
         return Statistics(
             **live,
             count_limit=limit,
-            queues=_backlogs(oldest, ready, not_due),
+            queues=_backlogs(oldest, ready, not_due, running),
             deliveries={row["status"]: row["count"] for row in deliveries},
             last_minute=last_minute,
             last_hour=last_hour,
@@ -140,12 +147,17 @@ class StatisticsQueries:
 
 
 def _backlogs(
-    oldest: Mapping[str, float], ready: Mapping[str, int], not_due: Sequence[RowMapping]
+    oldest: Mapping[str, float],
+    ready: Mapping[str, int],
+    not_due: Sequence[RowMapping],
+    running: Sequence[RowMapping],
 ) -> tuple[QueueBacklog, ...]:
-    """What waits, by queue, in order of name."""
+    """What waits and runs, by queue, in order of name."""
     found: dict[str, dict[str, Any]] = defaultdict(dict)
     for queue, seconds in oldest.items():
         found[queue] = {"queued": ready[queue], "oldest_waiting_seconds": seconds}
     for row in not_due:
         found[row["queue"]][row["status"].lower()] = row["count"]
+    for row in running:
+        found[row["queue"]]["running"] = row["running"]
     return tuple(QueueBacklog(queue=queue, **found[queue]) for queue in sorted(found))

@@ -40,6 +40,8 @@ _ATTEND = text("""
 
 _SHOW_FILES = text("UPDATE perdure.workers SET sees_files = :sees_files WHERE worker_id = :worker_id")
 
+_DRAIN = text("UPDATE perdure.workers SET draining_since = clock_timestamp() WHERE worker_id = :worker_id")
+
 # Sweepers hear of it with the commit: what still runs under these leases can be rescued from then on.
 _RETIRE = text(f"""
     WITH retired AS (DELETE FROM perdure.workers WHERE worker_id = ANY (CAST(:worker_ids AS uuid[])) RETURNING 1)
@@ -82,6 +84,10 @@ class WorkerRepository:
     async def show_files(self, worker_id: UUID, *, sees_files: bool) -> None:
         """Notes whether the worker sees the file store."""
         await self._connection.execute(_SHOW_FILES, {"worker_id": worker_id, "sees_files": sees_files})
+
+    async def drain(self, worker_id: UUID) -> None:
+        """Notes that the worker takes no more jobs, and ends when those that it runs have."""
+        await self._connection.execute(_DRAIN, {"worker_id": worker_id})
 
     async def retire(self, worker_ids: Sequence[UUID]) -> None:
         """Gives leases up at once: jobs that are still RUNNING under them can be rescued now, and sweepers look."""

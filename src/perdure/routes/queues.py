@@ -1,4 +1,4 @@
-"""Queues over HTTP: stop one from giving jobs, and let it go on."""
+"""Queues over HTTP: how they stand; stop one from giving jobs, and let it go on."""
 
 from __future__ import annotations
 
@@ -8,15 +8,31 @@ from fastapi import APIRouter, Depends
 
 from perdure.core.queue_commands import LOCAL
 from perdure.models.api_key import ApiKey, Scope
+from perdure.models.queue import queues_of
+from perdure.repositories.queue_queries import QueueQueries
 from perdure.routes.authentication import needs
-from perdure.routes.dependencies import QueueCommandsPart, documents_body, json_body
+from perdure.routes.dependencies import DatabasePart, MeasuringPart, QueueCommandsPart, documents_body, json_body
 from perdure.routes.problems import responses
 from perdure.schemas.job import Name
-from perdure.schemas.queue import PauseAnswer, PauseRequest
+from perdure.schemas.queue import PauseAnswer, PauseRequest, QueueAnswer, QueueList
 
 router = APIRouter(prefix="/v1/queues", tags=["operations"])
 
 Operator = Annotated[ApiKey | None, needs(Scope.OPERATE)]
+
+
+@router.get("", dependencies=[needs(Scope.READ)], summary="List queues", responses=responses(503))
+async def list_queues(measuring: MeasuringPart, database: DatabasePart) -> QueueList:
+    """What waits and runs in each, who serves it, and who paused it, since when and why."""
+    statistics = await measuring.statistics()  # before a connection is taken: it needs one, too
+    async with database.snapshot() as connection:
+        read = QueueQueries(connection)
+        found = queues_of(statistics.queues, await read.paused(), await read.serving())
+    return QueueList(
+        measured_at=statistics.measured_at,
+        count_limit=statistics.count_limit,
+        items=[QueueAnswer.model_validate(one) for one in found],
+    )
 
 
 @router.post(

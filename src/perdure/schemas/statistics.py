@@ -9,12 +9,13 @@ from perdure.schemas.base import Answer, Moment
 
 
 class QueueBacklogAnswer(Answer):
-    """What waits in one queue."""
+    """What waits and runs in one queue."""
 
     queue: str
     queued: int = Field(description="ready: the next free worker takes them")
     scheduled: int
     retrying: int
+    running: int
     oldest_waiting_seconds: float | None = Field(description="since the longest-waiting ready job was due")
 
 
@@ -49,7 +50,8 @@ class StatisticsAnswer(Answer):
     running: int
     oldest_waiting_seconds: float | None = Field(description="since the longest-waiting ready job was due")
     queues: list[QueueBacklogAnswer] = Field(
-        description=f"queues where something waits, by name; of more than {MAX_QUEUES} those that have waited longest"
+        description="queues where something waits or runs, by name; of more than "
+        f"{MAX_QUEUES} those that have waited longest, and where most runs"
     )
     workers_alive: int
     slots: int = Field(description="attempts that the living workers run at a time, all together")

@@ -6,7 +6,18 @@ from uuid import UUID
 
 from pydantic import Field
 
+from perdure.models.lease import MAX_JOBS_NAMED
 from perdure.schemas.base import Answer, Moment
+
+
+class WorkerJobAnswer(Answer):
+    """An attempt under way."""
+
+    job_id: UUID
+    job_type: str
+    queue: str
+    attempt: int
+    started_at: Moment
 
 
 class WorkerAnswer(Answer):
@@ -23,6 +34,10 @@ class WorkerAnswer(Answer):
     started_at: Moment
     lease_until: Moment
     sees_files: bool = Field(description="false: it leaves jobs that name files to others, for it lacks their folder")
+    draining_since: Moment | None = Field(description="takes no more jobs since then, for it was told to end")
+    jobs: list[WorkerJobAnswer] = Field(
+        description=f"the attempts under way, the longest first; at most {MAX_JOBS_NAMED}"
+    )
     alive: bool = Field(description="false once its lease has lapsed; its jobs are given to others")
 
 

@@ -20,6 +20,7 @@ from uuid_utils.compat import uuid7
 import perdure
 from perdure.db.session import Database, dump_json
 from perdure.db.wakeup import Topic, Wakeup
+from perdure.errors import Unavailable
 from perdure.models.lease import KEPT_FREE, RENEWALS_PER_LEASE, WorkerIdentity
 from perdure.processors.base import Processor
 from perdure.repositories.worker_repository import WorkerRepository
@@ -86,6 +87,13 @@ class LeaseKeeper(Loop):
                 while not self._is_attended:  # noqa: ASYNC110 (another process says it)
                     await asyncio.sleep(WAIT_SECONDS)
         return await self._register()
+
+    async def note_draining(self) -> None:
+        """Tells whoever looks at the workers that this one takes no more jobs. Nothing depends on it."""
+        if self._worker_id is not None:
+            with suppress(Unavailable):
+                async with self._database.transaction() as connection:
+                    await WorkerRepository(connection).drain(self._worker_id)
 
     async def retire(self) -> None:
         """Gives the lease up; whatever is still RUNNING under it is rescued by others."""

@@ -190,6 +190,7 @@ class Runtime:
         try:
             yield
         finally:
+            tasks.append(group.create_task(lease.note_draining()))
             released = await worker.drain(0.0 if group.broken else options.drain_seconds)
             with suppress(TimeoutError):  # what could not be written by then is others' to run again
                 async with asyncio.timeout(self.lease_seconds):
