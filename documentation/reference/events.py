@@ -7,6 +7,7 @@ from documentation.members import members_table
 from perdure.core.notifications.events import TOLD_BY_DEFAULT, JobEvent
 from perdure.models.api_key import Scope
 from perdure.models.delivery import DeliveryStatus, FailureReason, SkipReason, Verdict
+from perdure.models.explanation import ReasonCode
 from perdure.models.job_action import ActionSkipReason, ActionStatus
 from perdure.models.lifecycle import TRANSITIONS, JobStatus, TimelineEvent
 from perdure.models.outcome import ErrorReason
@@ -24,6 +25,9 @@ def render() -> str:
         members_table(TimelineEvent, "`event`"),
         "These are all the moves there are:",
         table(["from", "to", "event"], moves),
+        "## Why a job stands where it stands",
+        "The reasons of `GET /v1/jobs/{id}/explain`; there may be more of them:",
+        members_table(ReasonCode, "`code`"),
         "## Why an attempt failed",
         members_table(ErrorReason, "`error.reason`"),
         "## Events that can be told",
