@@ -187,4 +187,11 @@ MUTANTS = (
         "run=self.run",
         (LIFECYCLE,),
     ),
+    Mutant(
+        "whoever lost a job goes on writing its log",
+        "repositories/job_log_repository.py",
+        "USING (job_id, fence)",
+        "USING (job_id)",
+        ("tests/workers/test_attempt_log.py",),
+    ),
 )

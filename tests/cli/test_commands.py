@@ -144,6 +144,22 @@ def test_workers_are_listed(url):
     assert any(line[3] == "yes" and "csv.profile" in line[6] for line in lines[1:])
 
 
+def test_queues_are_listed_and_a_job_says_that_its_own_is_paused(url):
+    perdure("queues", "pause", "mail", "--reason", "no paper", url=url)
+    submitted = perdure("jobs", "submit", "demo.sleep", "--queue", "mail", url=url)
+    try:
+        lines = [line.split("\t") for line in perdure("queues", "list", url=url).stdout.splitlines()]
+        assert lines[0] == ["queue", "queued", "scheduled", "retrying", "running", "oldest waiting", "workers", "state"]
+        [mail] = [line for line in lines[1:] if line[0] == "mail"]
+        assert mail[6] == "1"
+        assert mail[7].startswith("paused by local at ")
+        assert mail[7].endswith(": no paper")
+        explained = perdure("jobs", "explain", submitted.stdout.split()[0], url=url).stdout
+        assert explained.startswith("QUEUED  Its queue mail is paused, by local at ")
+    finally:
+        perdure("queues", "resume", "mail", url=url)
+
+
 def test_statistics_are_shown(url):
     done = perdure("stats", url=url)
     assert done.returncode == 0, done.stderr

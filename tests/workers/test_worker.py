@@ -10,6 +10,7 @@ from sqlalchemy import text
 from perdure.models.lifecycle import JobStatus
 from perdure.models.outcome import ErrorReason
 from perdure.processors.base import JobContext, NotRetryable, Snooze, processor
+from perdure.repositories.worker_queries import WorkerQueries
 from perdure.signals import JobsClaimed, JobsRescued, JobTransitioned, LeaseLost, TransitionRefused
 from perdure.workers import watermark
 from perdure.workers import worker as module
@@ -151,6 +152,41 @@ async def test_a_result_that_cannot_be_kept_fails_the_job_and_nothing_else(worke
         else:
             assert job.error.reason is ErrorReason.NOT_RETRYABLE
     assert good.status is JobStatus.SUCCEEDED
+
+
+async def test_progress_that_is_no_number_is_none_at_all(worker):
+    @processor("test.nowhere")
+    async def nowhere(payload: dict, ctx: JobContext) -> None:
+        ctx.progress(float("nan"), "?")
+
+    async with worker(nowhere) as bench:
+        job = await bench.run("test.nowhere", {})
+    assert job.progress == {"percent": 0.0, "message": "?"}
+
+
+async def test_a_worker_that_is_told_to_end_is_shown_to_drain(worker, platform):
+    begun, proceed = asyncio.Event(), asyncio.Event()
+
+    @processor("test.holding")
+    async def holding(payload: dict) -> None:
+        begun.set()
+        await proceed.wait()
+
+    async def look() -> list[bool]:
+        """Whether it drains, once it does or is gone."""
+        while True:
+            async with platform.database.snapshot() as connection:
+                found = [one["draining_since"] is not None for one in await WorkerQueries(connection).all()]
+            if found != [False]:
+                proceed.set()
+                return found
+
+    async with worker(holding) as bench:
+        job = await bench.submit("test.holding", {})
+        await begun.wait()
+        looking = asyncio.create_task(look())
+    assert await looking == [True]
+    assert (await bench.get(job.job_id)).status is JobStatus.SUCCEEDED
 
 
 async def test_progress_is_kept_with_the_job(worker):

@@ -89,8 +89,8 @@ class Completer:
             if recorded.refused:
                 again = await self._still_ours(connection, conclusions, recorded)
                 recorded += await self._recorder.record(connection, _transitions(again), now)
-            dropped = await self._keep_outputs(connection, conclusions, recorded)
             await self._keep_logs(connection, conclusions, recorded)
+            dropped = await self._keep_outputs(connection, conclusions, recorded)
         self._recorder.announce(recorded)
         if dropped:
             self._wakeup.ring(Topic.FILE_REMOVALS)
