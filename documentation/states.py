@@ -36,7 +36,7 @@ _LINES = {
     (_S.RUNNING, _S.SCHEDULED): ("M168 196H83q-8 0-8-8V120", 120, 190, "middle"),
     (_S.RUNNING, _S.RETRYING): ("M272 196H357q8 0 8-8V120", 318, 190, "middle"),
     (_S.RUNNING, _S.SUCCEEDED): ("M204 212V252q0 8-8 8H83q-8 0-8 8V304", 82, 252, "start"),
-    (_S.RUNNING, _S.FAILED): ("M220 212V304", 227, 252, "start"),
+    ("live", _S.FAILED): ("M220 226V304", 227, 252, "start"),
     ("live", _S.CANCELLED): ("M365 226V304", 372, 252, "start"),
     ("final", _S.QUEUED): ("M428 322h18q8 0 8-8V28q0-8-8-8H243q-8 0-8 8V84", 446, 14, "end"),
 }

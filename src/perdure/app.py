@@ -20,7 +20,19 @@ from perdure.core.measuring import Measuring
 from perdure.core.queue_commands import QueueCommands
 from perdure.core.waiting import FinishedJobs
 from perdure.errors import ConfigurationError, Unavailable
-from perdure.routes import bulk, deliveries, files, health, inbox, job_actions, jobs, operations, problems, queues
+from perdure.routes import (
+    bulk,
+    deliveries,
+    files,
+    health,
+    inbox,
+    job_actions,
+    jobs,
+    operations,
+    problems,
+    queues,
+    schedules,
+)
 from perdure.routes.description import describe
 from perdure.settings import Settings
 from perdure.telemetry import logs
@@ -44,10 +56,20 @@ def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: b
     app.state.finished_jobs = finished_jobs
     app.state.file_commands = platform.file_commands
     app.state.queue_commands = QueueCommands(platform.database, platform.wakeup, platform.signals)
+    app.state.schedule_commands = platform.schedule_commands
     app.state.max_body_bytes = platform.settings.max_body_bytes
     app.state.local_inbox_key = LOCAL_INBOX_KEY
-    shown = (job_actions, bulk, jobs, deliveries, files, operations, queues, health)  # jobs' ids are no names of theirs
-    for module in (*shown, *((inbox,) if with_inbox else ())):
+    of_jobs = (job_actions, bulk, jobs)  # in this order: a job's id is none of their names
+    for module in (
+        *of_jobs,
+        schedules,
+        deliveries,
+        files,
+        operations,
+        queues,
+        health,
+        *((inbox,) if with_inbox else ()),
+    ):
         app.include_router(module.router)
     describe(app, platform.providers.describe())
     return app

@@ -23,6 +23,8 @@ from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.rendering import MessageRenderer
 from perdure.core.recording import Recorder
 from perdure.core.retention import Retention, RetentionPolicy
+from perdure.core.schedule_commands import ScheduleCommands
+from perdure.core.scheduling import Scheduling
 from perdure.db import backup, migrate
 from perdure.db.restore import Restored, restore
 from perdure.db.session import Database
@@ -63,6 +65,8 @@ class Platform:
     commands: Commands
     bulk: BulkSubmission
     job_actions: JobActions
+    schedule_commands: ScheduleCommands
+    scheduling: Scheduling
     files: FilesystemStore
     file_commands: FileCommands
 
@@ -93,6 +97,7 @@ class Platform:
             notifier=notifier,
             run_promoter=settings.run_promoter,
             run_sweeper=settings.run_sweeper,
+            scheduling=self.scheduling if settings.run_scheduler else None,
             retention=_retention(settings, self.database) if settings.run_pruner else None,
             actions=self.job_actions if settings.run_actions else None,
         )
@@ -190,6 +195,8 @@ async def opened_platform(
                 commands=Commands(database, factory, recorder, wakeup, signals),
                 bulk=BulkSubmission(database, factory, wakeup, signals),
                 job_actions=JobActions(database, recorder, wakeup, signals),
+                schedule_commands=ScheduleCommands(database, factory, wakeup),
+                scheduling=Scheduling(database, factory, wakeup, signals),
                 files=files,
                 file_commands=FileCommands(database, files, wakeup),
             )

@@ -74,9 +74,11 @@ class Settings(BaseSettings):
     run_notifier: bool = Field(True, description="send notifications from this process")
     run_promoter: bool = Field(True, description="make due jobs ready from this process")
     run_sweeper: bool = Field(
-        True, description="rescue lost workers' jobs and remove deleted files' bytes from this process"
+        True,
+        description="rescue lost workers' jobs, fail expired ones and remove deleted files' bytes from this process",
     )
     run_actions: bool = Field(True, description="carry out actions on many jobs from this process")
+    run_scheduler: bool = Field(True, description="submit the jobs of schedules from this process")
     run_pruner: bool = Field(True, description="remove what is old from this process")
     retention_days: Days = Field(
         30.0, description="how long a finished job is kept if it told nobody; 0: everything is kept for ever"

@@ -230,6 +230,22 @@ class JobActionAdvanced(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class SlotsMissed(Signal):
+    """So many slots of a schedule got no job: nobody had seen to them in time. After the commit."""
+
+    schedule: str
+    missed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleFailed(Signal):
+    """A schedule's job could not be made, or its times not be read; it is tried again at the next. After the commit."""
+
+    schedule: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class LoopInterrupted(Signal):
     """A loop could not do its work and tries again in ``retry_seconds``."""
 

@@ -58,7 +58,7 @@ def test_the_client_is_light():
 
 def test_every_command_has_a_help_line():
     shown = perdure("--help").stdout
-    for command in ("dev", "serve", "worker", "demo", "jobs", "files", "deliveries", "db", "workers"):
+    for command in ("dev", "serve", "worker", "demo", "jobs", "files", "deliveries", "schedules", "db", "workers"):
         assert f" {command} " in shown
     assert "Exit codes" in shown
 

@@ -17,6 +17,7 @@ from perdure.schemas import (
     job_type,
     preview,
     queue,
+    schedule,
     statistics,
     worker,
 )
@@ -46,6 +47,9 @@ PAIRS = [
     (answers.StoredFile, file.FileAnswer),
     (answers.JobFile, file.JobFileAnswer),
     (answers.JobType, job_type.JobTypeAnswer),
+    (answers.ScheduleSummary, schedule.ScheduleSummary),
+    (answers.Schedule, schedule.ScheduleAnswer),
+    (answers.ScheduleRun, schedule.ScheduleRun),
     (answers.Mail, inbox.MailAnswer),
     (answers.Page, job.JobList),
     (answers.Statistics, statistics.StatisticsAnswer),

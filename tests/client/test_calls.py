@@ -59,6 +59,13 @@ JOB = "01980000-0000-7000-8000-000000000000"
         (calls.upload_file("a b.csv"), Call("POST", "/v1/files", {"name": "a b.csv"})),
         (calls.download_file(JOB), Call("GET", f"/v1/files/{JOB}")),
         (calls.delete_file(JOB), Call("DELETE", f"/v1/files/{JOB}")),
+        (calls.list_schedules(), Call("GET", "/v1/schedules")),
+        (calls.get_schedule("a b"), Call("GET", "/v1/schedules/a%20b")),
+        (
+            calls.set_schedule("n", {"expression": "@daily"}, dry_run=True),
+            Call("PUT", "/v1/schedules/n", {"dry_run": True}, json={"expression": "@daily"}),
+        ),
+        (calls.delete_schedule("n"), Call("DELETE", "/v1/schedules/n")),
         (calls.job_types(), Call("GET", "/v1/job-types")),
         (calls.queues(), Call("GET", "/v1/queues")),
         (calls.statistics(), Call("GET", "/v1/stats")),

@@ -45,6 +45,13 @@ def a_job(status: JobStatus, **changes) -> Job:
     return Job(**facts | changes)
 
 
+def test_what_expired_is_not_said_to_have_ended_an_attempt():
+    error = JobError(ErrorReason.EXPIRED, "Expired", "no attempt had begun by expires_at")
+    expired = a_job(JobStatus.FAILED, attempt=0, started_at=None, expires_at=NOW, error=error)
+    summary = explain(expired, Surroundings(), NOW).summary
+    assert summary == "It failed at 2030-01-01 12:00:00 UTC: no attempt had begun by 2030-01-01 12:00:00 UTC."
+
+
 def a_delivery(status: DeliveryStatus, recipient: str | None = "ada@example.com") -> Delivery:
     return Delivery(
         delivery_id=UUID(int=3),

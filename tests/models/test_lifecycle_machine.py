@@ -74,10 +74,18 @@ class Lifecycle(RuleBasedStateMachine):
     def cancel(self):
         self.step(self.job.cancel(self.now))
 
+    @standing(JobStatus.SCHEDULED, JobStatus.QUEUED, JobStatus.RETRYING)
+    @rule()
+    def expire(self):
+        self.job = replace(self.job, expires_at=self.now)
+        self.step(self.job.expire(self.now))
+        assert (self.job.status, self.job.error.reason) == (JobStatus.FAILED, ErrorReason.EXPIRED)
+
     @standing(*FINAL)
     @rule()
     def restart(self):
         self.step(self.job.restart(self.now))
+        assert self.job.expires_at is None
         assert (self.job.attempt, self.job.error, self.job.result, self.job.progress) == (0, None, None, None)
 
     def step(self, transition: Transition) -> None:

@@ -32,6 +32,7 @@ from perdure.repositories.mappers import JOB_COLUMNS, job_from_row
 from perdure.repositories.statements import column_list
 from perdure.signals import JobTransitioned, NotificationIntended, Signals
 from perdure.workers.completer import Completer, Conclusion
+from perdure.workers.expirer import Expirer
 from perdure.workers.promoter import Promoter
 from perdure.workers.sweeper import Sweeper
 
@@ -85,6 +86,7 @@ class Engine:
         self.completer = Completer(database, recorder, wakeup, signals)
         self.sweeper = Sweeper(database, signals, wakeup, recorder, lease_seconds=LEASE_SECONDS)
         self.promoter = Promoter(database, signals, wakeup)
+        self.expirer = Expirer(database, signals, wakeup, recorder)
         self.heard: Counter[Any] = Counter()
         signals.subscribe(JobTransitioned, self._hear_transition)
         signals.subscribe(NotificationIntended, self._hear_intent)

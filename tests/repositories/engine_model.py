@@ -38,6 +38,7 @@ class Expected:
     submitted: Job
     status: str
     run_at: datetime
+    expires_at: datetime | None = None
     run: int = 1
     attempt: int = 0
     fence: int = 0
@@ -52,11 +53,15 @@ class Expected:
 
     @classmethod
     def of(cls, job: Job, now: datetime) -> "Expected":
-        return cls(job, "SCHEDULED" if job.run_at > now else "QUEUED", job.run_at)
+        return cls(job, "SCHEDULED" if job.run_at > now else "QUEUED", job.run_at, job.expires_at)
 
     @property
     def place(self) -> tuple[int, datetime, UUID]:
         return -self.submitted.priority, self.run_at, self.submitted.job_id
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether no attempt may begin any more."""
+        return self.expires_at is not None and self.expires_at <= now
 
     def is_held_by(self, claimed: Job) -> bool:
         return self.status == "RUNNING" and self.fence == claimed.fence
@@ -93,10 +98,14 @@ class Expected:
         self._finish("CANCELLED", now)
         return True
 
+    def expire(self, now: datetime) -> None:
+        self.reason = ErrorReason.EXPIRED
+        self._finish("FAILED", now)
+
     def restart(self, now: datetime) -> None:
         self.events.append((self.run + 1, self.attempt, "RESTARTED"))
         self.status, self.run_at, self.run, self.attempt = "QUEUED", now, self.run + 1, 0
-        self.is_cancel_requested, self.finished_at = False, None
+        self.is_cancel_requested, self.finished_at, self.expires_at = False, None, None
         self.progress = self.result = self.reason = None
 
     def agree_with(self, stored: Stored) -> None:
@@ -112,7 +121,7 @@ class Expected:
             self.finished_at,
         )
         assert (job.cancel_requested_at is not None) == self.is_cancel_requested
-        assert (job.progress, job.result) == (self.progress, self.result)
+        assert (job.progress, job.result, job.expires_at) == (self.progress, self.result, self.expires_at)
         assert (None if job.error is None else job.error.reason) == self.reason
         assert stored.events == self.events
         assert sorted(stored.deliveries, key=str) == sorted(self.deliveries, key=str)
@@ -149,8 +158,9 @@ def keep_promises(stored: Stored) -> None:
         assert len(ends) == (run < job.run or job.is_final), "one final event a run, at its end"
         expected = 1
         for attempt, event in of_run:
-            if event in ENDS_ATTEMPT - {"CANCELLED"}:  # a waiting job is cancelled between two attempts
-                assert attempt == expected, "attempts are counted without gaps"
+            if event in ENDS_ATTEMPT - {"CANCELLED"}:  # a waiting job is cancelled, or expires, between two attempts
+                between = event == "FAILURE" and attempt == expected - 1
+                assert attempt == expected or between, "attempts are counted without gaps"
                 expected += event == "RETRY"
         assert expected <= job.max_attempts, "an attempt too many"
     tellings = [telling[:4] for telling in stored.deliveries]

@@ -106,10 +106,11 @@ class EngineMachine(RuleBasedStateMachine):
         priority=st.integers(-1, 1),
         max_attempts=st.integers(1, 4),
         retry=policies,
+        expires=st.sampled_from([None, None, WAIT_SECONDS, WAIT_SECONDS * 4]),
         declared=st.sampled_from([{}, TOLD, TOLD, NOBODY_TO_TELL]),
         fault=faults,
     )
-    def submit(self, delay, priority, max_attempts, retry, declared, fault):
+    def submit(self, delay, priority, max_attempts, retry, expires, declared, fault):
         job = Job.submit(
             job_id=UUID(int=next(self.numbers)),
             run_at=self.now + timedelta(seconds=delay),
@@ -121,6 +122,7 @@ class EngineMachine(RuleBasedStateMachine):
             max_attempts=max_attempts,
             timeout_seconds=86_400.0,
             retry=retry,
+            expires_at=None if expires is None else self.now + timedelta(seconds=expires),
             **declared,
         )
 
@@ -210,9 +212,10 @@ class EngineMachine(RuleBasedStateMachine):
         renewed=mostly,
         swept=mostly,
         promoted=mostly,
+        expired=st.booleans(),
         fault=faults,
     )
-    def time_passes(self, seconds, gone, renewed, swept, promoted, fault):
+    def time_passes(self, seconds, gone, renewed, swept, promoted, expired, fault):
         """A worker may go and come back under a new name; the loops do their work, or some of them do."""
         self.run(self.engine.advance(seconds))
         if gone is not None:
@@ -223,13 +226,15 @@ class EngineMachine(RuleBasedStateMachine):
             self.sweep(fault)
         if promoted:
             self.promote(fault)
+        if expired:
+            self.expire(fault)
 
     @precondition(lambda self: self.claimed_since_all_ended > 2 * MOST_JOBS)
     @rule()
     def all_ends_when_nothing_goes_wrong(self):
         """Whatever has happened: time, a sweep and a worker that does its work bring every job to its end."""
         for _ in range(2):
-            self.time_passes(LEASE_SECONDS + 1, None, True, True, True, Fault.NONE)
+            self.time_passes(LEASE_SECONDS + 1, None, True, True, True, True, Fault.NONE)
         for job in self.run(self.engine.claim(self.workers[0], MOST_JOBS)):
             [expected] = self.expect_claim(self.workers[0], 1)
             assert expected.submitted.job_id == job.job_id
@@ -282,6 +287,15 @@ class EngineMachine(RuleBasedStateMachine):
             for expected in self.standing("SCHEDULED", "RETRYING"):
                 if expected.run_at <= self.now:
                     expected.status = "QUEUED"
+
+    def expire(self, fault):
+        self.under(fault, self.engine.expirer.tick)
+        if fault is not Fault.BEFORE_COMMIT:
+            for expected in self.standing(*WAITING):
+                if expected.is_over(self.now):
+                    self.note("an expiry")
+                    with self.telling(expected, aloud=fault is Fault.NONE):
+                        expected.expire(self.now)
 
     def sweep(self, fault):
         self.under(fault, self.engine.sweeper.tick)
@@ -354,7 +368,9 @@ class EngineMachine(RuleBasedStateMachine):
         if not self.is_alive(worker_id):
             self.note("a claim without a lease")
             return []
-        taken = sorted(self.standing("QUEUED"), key=lambda expected: expected.place)[:limit]
+        ready = [expected for expected in self.standing("QUEUED") if not expected.is_over(self.now)]
+        self.note("a claim passed over what is too late", len(ready) < len(self.standing("QUEUED")))
+        taken = sorted(ready, key=lambda expected: expected.place)[:limit]
         for expected in taken:
             expected.claim(worker_id)
         self.claimed_since_all_ended += len(taken)

@@ -29,6 +29,7 @@ from perdure.models.lifecycle import JobStatus
 from perdure.models.outcome import Succeeded
 from perdure.models.place import START, Place
 from perdure.repositories.delivery_repository import DeliveryRepository
+from perdure.repositories.expiring_jobs import ExpiringJobs
 from perdure.repositories.explanation_queries import ExplanationQueries
 from perdure.repositories.job_filter import JobFilter
 from perdure.repositories.job_log_repository import JobLogRepository
@@ -55,11 +56,12 @@ TABLES = ("jobs", "deliveries", "delivery_attempts", "job_events", "job_files", 
 FILL = text("""
     INSERT INTO perdure.jobs
         (job_id, job_type, queue, rank, status, run, attempt, max_attempts, fence, worker_id, timeout_seconds,
-         retry_base_seconds, retry_max_seconds, run_at, created_at, started_at, finished_at, payload, tags)
+         retry_base_seconds, retry_max_seconds, run_at, created_at, started_at, finished_at, expires_at, payload, tags)
     SELECT overlay('019a0000-0000-7000-8000-000000000000' PLACING lpad(to_hex(number), 12, '0') FROM 25)::uuid, 't',
            CASE status WHEN 'SUCCEEDED' THEN 'q' || number % 50 ELSE 'busy' END, number % 201 - 100, status, 1, 1, 4, 1,
            CASE status WHEN 'RUNNING' THEN CAST(:worker AS uuid) END, 60, 2, 300,
-           now() - make_interval(secs => number), now(), now(), CASE status WHEN 'SUCCEEDED' THEN now() END, '{}', '[]'
+           now() - make_interval(secs => number), now(), now(), CASE status WHEN 'SUCCEEDED' THEN now() END,
+           CASE WHEN number % 10 = 0 THEN now() + make_interval(secs => number) END, '{}', '[]'
     FROM unnest(CAST(:statuses AS text[]), CAST(:counts AS integer[])) WITH ORDINALITY AS kind(status, count, place),
          generate_series(place * 1000000 + 1, place * 1000000 + count) AS number
 """)
@@ -203,6 +205,11 @@ ACTS: dict[str, tuple[Act, set[str]]] = {
     ),
     "promote_due": (lambda connection, _: JobRepository(connection).promote_due(LIMIT), {"jobs_due", "jobs_pkey"}),
     "seconds_until_next_due": (lambda connection, _: JobRepository(connection).seconds_until_next_due(), {"jobs_due"}),
+    "lock_expired": (lambda connection, _: ExpiringJobs(connection).lock_expired(LIMIT), {"jobs_expiring"}),
+    "seconds until next expiry": (
+        lambda connection, _: ExpiringJobs(connection).seconds_until_next(),
+        {"jobs_expiring"},
+    ),
     "lock_abandoned": (lambda connection, _: JobRepository(connection).lock_abandoned(LIMIT), {"jobs_running"}),
     "held": (lambda connection, crowd: JobRepository(connection).held(crowd.lost), {"jobs_running"}),
     "attend": (lambda connection, crowd: WorkerRepository(connection).attend(crowd.worker), {"jobs_running"}),

@@ -1,6 +1,7 @@
 """The contract of ``/v1/jobs``: what is sent is kept, what is wrong is named, nothing is a 500."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -75,6 +76,16 @@ async def test_context_keeps_unknown_keys_and_order_of_magnitude(http):
     context = {"email": "A@Example.com", "extra": {"list": [1, 1.5, "1", None, True]}, "ü": "€", "n": 1e21}
     job = await submit(http, context=context)
     assert job["context"] == context
+
+
+async def test_a_job_that_would_expire_before_it_could_start_is_refused(http):
+    late = {"job_type": "demo.sleep", "delay_seconds": 3600}
+    soon = (datetime.now(UTC) + timedelta(minutes=10)).isoformat()
+    for body in (late | {"expires_at": soon}, {"job_type": "demo.sleep", "expires_at": "2020-01-01T00:00:00Z"}):
+        [problem] = (await refused(http, body))["errors"]
+        assert (problem["field"], problem["code"]) == ("expires_at", "expires_before_start")
+    job = await submit(http, expires_at=soon)
+    assert datetime.fromisoformat(job["expires_at"]) == datetime.fromisoformat(soon)
 
 
 async def test_absent_is_answered_as_null(http):

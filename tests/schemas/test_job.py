@@ -99,7 +99,7 @@ def test_a_wrong_context_is_named_and_not_echoed(field, value):
         {"retry": {"unknown": 1}},
         {"tags": ["a"] * 21},
         {"tags": "a"},
-        {"expires_at": "2030-01-01T00:00:00Z"},
+        {"expires_at": "2030-01-01T00:00:00"},
         {"unique_key": "k" * 201},
         {"concurrency_key": ""},
         {"notifications": []},

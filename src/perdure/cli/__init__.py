@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from perdure.cli import actions, database, deliveries, demo, doctor, files, jobs, keys, operations, queues, run
+from perdure.cli import (
+    actions,
+    database,
+    deliveries,
+    demo,
+    doctor,
+    files,
+    jobs,
+    keys,
+    operations,
+    queues,
+    run,
+    schedules,
+)
 from perdure.cli.output import EXIT_CODES, prepare_streams, report
 from perdure.errors import PerdureError
 
@@ -29,6 +42,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(actions.app, name="actions")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(queues.app, name="queues")
+app.add_typer(schedules.app, name="schedules")
 app.add_typer(files.app, name="files")
 app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")

@@ -62,6 +62,9 @@ def submit(
     queue: Annotated[str | None, typer.Option(help="Which queue; default: default.")] = None,
     priority: Annotated[int | None, typer.Option(help="-100 to 100, higher runs first.")] = None,
     delay: Annotated[float | None, typer.Option(help="Run it in so many seconds.")] = None,
+    expires_at: Annotated[
+        str | None, typer.Option(help="Too late to begin after this, e.g. 2030-01-31T12:00:00Z.")
+    ] = None,
     max_retries: Annotated[int | None, typer.Option(help="Further attempts after a failed one.")] = None,
     time_limit: Annotated[float | None, typer.Option("--attempt-timeout", help="Seconds one attempt may take.")] = None,
     concurrency_key: Annotated[
@@ -87,6 +90,7 @@ def submit(
         "queue": queue,
         "priority": priority,
         "delay_seconds": delay,
+        "expires_at": expires_at,
         "max_retries": max_retries,
         "timeout_seconds": time_limit,
         "concurrency_key": concurrency_key,

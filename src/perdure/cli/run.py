@@ -105,7 +105,7 @@ def serve(
     database_url: DatabaseUrlOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """The API, with notifier, promoter and sweeper. Any number of them, on any number of machines."""
+    """The API, with notifier, promoter, scheduler and sweeper. Any number of them, on any number of machines."""
     from perdure import app
 
     settings = _settings(host=host, port=port, data_dir=data_dir, database_url=database_url)
@@ -128,7 +128,7 @@ def worker(
     database_url: DatabaseUrlOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Runs jobs, and notifier, promoter and sweeper with them. Any number of them, on any number of machines."""
+    """Runs jobs, with notifier, promoter, scheduler and sweeper. Any number of them, on any number of machines."""
     settings = _settings(
         queues=queues,
         processors=processors,

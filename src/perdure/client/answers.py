@@ -229,6 +229,39 @@ class JobType(TypedDict):
     max_concurrent_per_key: int
 
 
+class ScheduleSummary(TypedDict):
+    """A schedule in a list; ``job`` is what it submits, as it was sent."""
+
+    name: str
+    expression: str
+    time_zone: str
+    job: dict[str, Any]
+    catch_up: str
+    overlap: str
+    paused: bool
+    created_at: str
+    updated_at: str
+    next_run_at: str | None
+    last_error: str | None
+
+
+class ScheduleRun(TypedDict):
+    """One time of a schedule, and what became of it."""
+
+    slot_at: str
+    outcome: str
+    job_id: str | None
+    job_status: str | None
+
+
+class Schedule(ScheduleSummary):
+    """A schedule, whole: in words, its next times, and its latest."""
+
+    description: str
+    next_runs: list[str]
+    last_runs: list[ScheduleRun]
+
+
 class Mail(TypedDict):
     """A mail that the local inbox caught; ``mail`` is the body that was sent to Mailtrap's API."""
 

@@ -28,6 +28,8 @@ from perdure.client.answers import (
     Preview,
     QueuePause,
     Queues,
+    Schedule,
+    ScheduleSummary,
     Statistics,
     StoredFile,
     Submitted,
@@ -163,6 +165,23 @@ def download_file(file_id: Id) -> Call[bytes]:
 
 def delete_file(file_id: Id) -> Call[None]:
     return Call("DELETE", f"/v1/files/{_segment(file_id)}")
+
+
+def list_schedules() -> Call[Page[ScheduleSummary]]:
+    return Call("GET", "/v1/schedules")
+
+
+def get_schedule(name: str) -> Call[Schedule]:
+    return Call("GET", f"/v1/schedules/{_segment(name)}")
+
+
+def set_schedule(name: str, schedule: Mapping[str, Any], *, dry_run: bool = False) -> Call[Schedule]:
+    """``schedule`` replaces the one of this name; ``dry_run`` only answers what it would be."""
+    return Call("PUT", f"/v1/schedules/{_segment(name)}", {"dry_run": True} if dry_run else {}, json=dict(schedule))
+
+
+def delete_schedule(name: str) -> Call[None]:
+    return Call("DELETE", f"/v1/schedules/{_segment(name)}")
 
 
 def job_types() -> Call[Page[JobType]]:

@@ -15,6 +15,7 @@ from perdure.models.delivery import Delivery, DeliveryStatus
 from perdure.models.explanation import Explanation, Holder, Reason, ReasonCode, Surroundings
 from perdure.models.job import Job
 from perdure.models.lifecycle import JobStatus
+from perdure.models.outcome import ErrorReason
 from perdure.schemas.addresses import mask
 
 
@@ -89,6 +90,8 @@ def _ending(job: Job) -> Reason:
         return Reason(ReasonCode.CANCELLED, f"It was cancelled at {at}.", data)
     if job.status is JobStatus.SUCCEEDED:
         return Reason(ReasonCode.SUCCEEDED, f"It succeeded at {at}, with {attempt_of(job)}.", data)
+    if job.error is not None and job.error.reason is ErrorReason.EXPIRED:
+        return Reason(ReasonCode.FAILED, f"It failed at {at}: no attempt had begun by {moment(job.expires_at)}.", data)
     return Reason(ReasonCode.FAILED, f"It failed at {at}: {attempt_of(job)} ended{error_of(job.error)}.", data)
 
 

@@ -63,8 +63,10 @@ class JobFactory:
                 "No worker has published this job_type. Start a worker that has it, or look at GET /v1/job-types."
             )
         payload = {} if sent.payload is None else sent.payload
+        due = _due(sent, now)
         problems = [
             *_payload_problems(payload, job_type, files),
+            *_time_problems(sent, due, now),
             *self._channels.validate_declaration(sent.notifications or {}),
         ]
         if problems:
@@ -72,7 +74,7 @@ class JobFactory:
         return Job.submit(
             job_id=job_id or uuid7(),
             now=now,
-            run_at=_due(sent, now),
+            run_at=due,
             job_type=sent.job_type,
             payload=payload,
             queue=sent.queue or DEFAULT_QUEUE,
@@ -81,6 +83,7 @@ class JobFactory:
             timeout_seconds=_or(sent.timeout_seconds, job_type["timeout_seconds"]),
             retry=_retry(sent, job_type),
             names_files=bool(files),
+            expires_at=sent.expires_at,
             concurrency_key=sent.concurrency_key,
             is_limited=sent.concurrency_key is not None or job_type["max_concurrent"] is not None,
             tags=tuple(dict.fromkeys(sent.tags or ())),
@@ -126,6 +129,14 @@ def _due(sent: JobCreate, now: datetime) -> datetime | None:
     if sent.delay_seconds is not None:
         return now + timedelta(seconds=sent.delay_seconds)
     return sent.run_at
+
+
+def _time_problems(sent: JobCreate, due: datetime | None, now: datetime) -> list[FieldProblem]:
+    """A job that expires before it is due could never run."""
+    if sent.expires_at is None or sent.expires_at > max(now, due or now):
+        return []
+    message = "lies before the job could start; leave it out, or name a moment after now and after run_at"
+    return [FieldProblem("expires_at", message, "expires_before_start")]
 
 
 def _payload_problems(payload: Any, job_type: PublishedType, files: AbstractSet[UUID]) -> list[FieldProblem]:

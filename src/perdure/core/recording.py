@@ -119,6 +119,8 @@ def _topics(recorded: Recorded) -> set[Topic]:
         topics.add(Topic.SLOTS_FREE)
     if statuses & BECOMES_DUE:
         topics.add(Topic.JOBS_WAITING)
+    if any(transition.job.is_waiting and transition.job.expires_at is not None for transition in recorded.written):
+        topics.add(Topic.JOBS_EXPIRING)
     if statuses & FINAL:
         topics.add(Topic.JOBS_FINAL)
     if any(delivery.status is DeliveryStatus.PENDING for delivery in recorded.outbox.deliveries):

@@ -57,8 +57,8 @@ class Retention:
     async def remove_batch(self, after: UUID) -> Batch | None:
         """Removes what may go of the next jobs after the id ``after``; None while another process prunes.
 
-        Files that no job names any more go with the last batch; their bytes follow when somebody sweeps. So do
-        idempotency keys that are not known any more, whatever the policy.
+        Files that no job names any more, old slots of schedules and old actions go with the last batch; the files' bytes
+        follow when somebody sweeps. So do idempotency keys that are not known any more, whatever the policy.
         """
         now = self._database.clock.now()
         cutoffs = self._policy.cutoffs(now)
@@ -72,13 +72,15 @@ class Retention:
             if is_last:
                 files = await FileRepository(connection).delete_unnamed(cutoffs.before, BATCH)
                 keys = await IdempotencyRepository(connection).delete_old(now - KEPT, BATCH)
+                slots = await repository.remove_slots(BATCH)
                 removed += Counter(
                     files=len(files),
+                    schedule_slots=slots,
                     inbox_messages=await repository.remove_mails(),
                     idempotency_keys=keys,
                     job_actions=await repository.remove_actions(),
                 )
-                is_last = max(len(files), keys) < BATCH
+                is_last = max(len(files), slots, keys) < BATCH
         return Batch(removed, stretch.job_ids[-1] if stretch.job_ids else after, is_last)
 
     async def remove_all(self) -> Counter[str]:
@@ -107,6 +109,7 @@ class Retention:
                 if after is None:
                     counted += Counter(
                         files=await repository.count_files(),
+                        schedule_slots=await repository.count_slots(),
                         inbox_messages=await repository.count_mails(),
                         idempotency_keys=await IdempotencyRepository(connection).count_old(now - KEPT),
                         job_actions=await repository.count_actions(),

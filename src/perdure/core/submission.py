@@ -79,6 +79,8 @@ def announce(jobs: Sequence[Job], signals: Signals, wakeup: Wakeup) -> None:
         signals.emit(JobsSubmitted(tuple(job.job_id for job in jobs), tuple(job.job_type for job in jobs)))
         ready = {job.status is JobStatus.QUEUED for job in jobs}
         wakeup.ring(*(Topic.JOBS_READY if one else Topic.JOBS_WAITING for one in ready))
+        if any(job.expires_at is not None for job in jobs):
+            wakeup.ring(Topic.JOBS_EXPIRING)
 
 
 async def _add(repository: JobRepository, jobs: Sequence[Job]) -> dict[UUID, UniqueKeyTaken]:

@@ -35,6 +35,8 @@ class Topic(StrEnum):
     """A job that a limit holds for runs no more: one that waits for its slot may start."""
     JOBS_WAITING = "jobs_waiting"
     """A job was given a due time, perhaps sooner than the next one known."""
+    JOBS_EXPIRING = "jobs_expiring"
+    """A job waits that expires, perhaps sooner than the next one known."""
     JOBS_FINAL = "jobs_final"
     DELIVERIES = "deliveries"
     CANCELS = "cancels"
@@ -43,6 +45,8 @@ class Topic(StrEnum):
     FILE_REMOVALS = "file_removals"
     ACTIONS = "actions"
     """An action on many jobs was asked for."""
+    SCHEDULES = "schedules"
+    """A schedule was set, and may be due sooner than the next one known."""
 
 
 NOW_AND_RING_AT_COMMIT = text(f"""

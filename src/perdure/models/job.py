@@ -31,6 +31,7 @@ MAX_SNOOZES = 1_000
 """How often a run may be snoozed: attempts are given back, so nothing else would end a job that always asks for it."""
 
 _NO_SECOND_CHANCE = frozenset({ErrorReason.NOT_RETRYABLE, ErrorReason.EXPIRED})
+_EXPIRED = JobError(ErrorReason.EXPIRED, "Expired", "no attempt had begun by expires_at")
 _SNOOZED_TOO_OFTEN = JobError(
     ErrorReason.NOT_RETRYABLE,
     "Snooze",
@@ -45,8 +46,8 @@ class Job:
     ``context`` and ``notifications`` are kept as sent and mean nothing here. ``fence`` counts the claims: whoever
     holds the current number may write, nobody else. ``run`` counts from 1, ``attempt`` from 1 once running, and
     starts again in each run, as ``snoozes`` does from 0. ``names_files``: only a worker that sees the file store may
-    claim it. ``is_limited``: its type or its ``concurrency_key`` limits how many run at a time. ``copy_of``: the job
-    whose edited copy it is. Times are aware UTC datetimes by the database's clock.
+    claim it. ``is_limited``: its type or its ``concurrency_key`` limits how many run at a time. No attempt begins after
+    ``expires_at``. ``copy_of``: the job whose edited copy it is. Times are aware UTC datetimes by the database's clock.
     """
 
     job_id: UUID
@@ -140,8 +141,15 @@ class Job:
         """Cancels a waiting job at once. A running one is asked to stop instead, by its worker."""
         return self._finish(JobStatus.CANCELLED, now)
 
+    def expire(self, now: datetime) -> Transition:
+        """Fails a waiting job whose ``expires_at`` has come."""
+        return self._fail(_EXPIRED, None, now)
+
     def restart(self, now: datetime) -> Transition:
-        """Opens a new run of a finished job: attempts count from the start, and what the last run left is cleared."""
+        """Opens a new run of a finished job: attempts count from the start, and what the last run left is cleared.
+
+        Whoever asks for it wants it run, however late: it expires no more.
+        """
         return self._to(
             JobStatus.QUEUED,
             now,
@@ -149,6 +157,7 @@ class Job:
             attempt=0,
             snoozes=0,
             run_at=now,
+            expires_at=None,
             started_at=None,
             finished_at=None,
             cancel_requested_at=None,

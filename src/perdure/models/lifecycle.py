@@ -45,7 +45,7 @@ class TimelineEvent(StrEnum):
     SUCCESS = "SUCCESS"
     """The attempt succeeded: the job has."""
     FAILURE = "FAILURE"
-    """The attempt failed, and no other follows: the job has failed."""
+    """The attempt failed and no other follows, or it was too late for one: the job has failed."""
     CANCELLED = "CANCELLED"
     """It was stopped on request."""
     RESTARTED = "RESTARTED"
@@ -63,6 +63,9 @@ TRANSITIONS = MappingProxyType(
         (_S.RUNNING, _S.SCHEDULED): _E.SNOOZED,
         (_S.RUNNING, _S.QUEUED): _E.RELEASED,
         (_S.RUNNING, _S.CANCELLED): _E.CANCELLED,
+        (_S.SCHEDULED, _S.FAILED): _E.FAILURE,
+        (_S.QUEUED, _S.FAILED): _E.FAILURE,
+        (_S.RETRYING, _S.FAILED): _E.FAILURE,
         (_S.SCHEDULED, _S.CANCELLED): _E.CANCELLED,
         (_S.QUEUED, _S.CANCELLED): _E.CANCELLED,
         (_S.RETRYING, _S.CANCELLED): _E.CANCELLED,
@@ -83,4 +86,4 @@ LIVE = frozenset(JobStatus) - FINAL
 """States of which something is still to come."""
 
 WAITING = frozenset({JobStatus.SCHEDULED, JobStatus.QUEUED, JobStatus.RETRYING})
-"""Live states in which no attempt is under way: a cancel takes effect at once."""
+"""Live states in which no attempt is under way: a cancel takes effect at once, and so does expiry."""

@@ -19,7 +19,7 @@ class ErrorReason(StrEnum):
     WORKER_LOST = "worker_lost"
     """The worker died or could not renew its lease, or the attempt's own process died (``isolation="process"``)."""
     EXPIRED = "expired"
-    """It was too late to run."""
+    """Its ``expires_at`` came while it waited: no attempt may begin any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def claim_of(job_ids: str) -> str:
 def ready(columns: str) -> str:
     """Selects ready jobs that no limit holds for, in order, each for one claimer only (SKIP LOCKED).
 
-    None of a queue that somebody paused. The comparison of rows is where the scan of the index begins: what lies
+    None of a queue that somebody paused, and none whose time is over, though it is not failed yet. The comparison of rows is where the scan of the index begins: what lies
     before is not read, however many dead entries it is.
     """
     return f"""
@@ -36,6 +36,7 @@ def ready(columns: str) -> str:
           AND NOT EXISTS (SELECT FROM perdure.queues AS paused WHERE paused.name = :queue)
           AND ready.job_type = ANY (CAST(:job_types AS text[]))
           AND (:sees_files OR NOT ready.names_files)
+          AND (ready.expires_at IS NULL OR ready.expires_at > clock_timestamp())
           AND ROW(ready.rank, ready.run_at, ready.job_id)
               >= ROW(CAST(:rank AS smallint), CAST(:run_at AS timestamptz), CAST(:job_id AS uuid))
         ORDER BY ready.rank, ready.run_at, ready.job_id

@@ -73,6 +73,7 @@ _CHANGED_BY_TRANSITION = tuple(
         "snoozes",
         "worker_id",
         "run_at",
+        "expires_at",
         "started_at",
         "finished_at",
         "cancel_requested_at",

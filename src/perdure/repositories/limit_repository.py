@@ -101,6 +101,7 @@ _CLAIM = text(
                 WHERE job.status = 'QUEUED' AND job.is_limited
                   AND job.queue = :queue AND job.job_type = lane.job_type AND {_KEY} = lane.key
                   AND (:sees_files OR NOT job.names_files)
+                  AND (job.expires_at IS NULL OR job.expires_at > clock_timestamp())
                 ORDER BY job.rank, job.run_at, job.job_id
                 LIMIT greatest(least(:limit, lane.room_of_key, lane.room_of_type), 0)
                 FOR UPDATE SKIP LOCKED) AS job),

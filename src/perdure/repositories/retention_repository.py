@@ -82,6 +82,12 @@ _OLD_ACTIONS = "FROM perdure.job_actions WHERE finished_at < :before AND finishe
 _REMOVE_ACTIONS = text(f"DELETE {_OLD_ACTIONS}")
 _COUNT_ACTIONS = text(f"SELECT count(*) {_OLD_ACTIONS}")
 
+_REMOVE_SLOTS = text("""
+    DELETE FROM perdure.schedule_slots WHERE (name, slot_at) = ANY (ARRAY(
+        SELECT (name, slot_at) FROM perdure.schedule_slots WHERE slot_at < :before ORDER BY slot_at LIMIT :limit))
+""")
+_COUNT_SLOTS = text("SELECT count(*) FROM perdure.schedule_slots WHERE slot_at < :before")
+
 # Old files that no job names which stays. (They are removed by ``FileRepository.delete_unnamed``, once these jobs are.)
 _COUNT_FILES = text(f"""
     SELECT count(*) FROM perdure.files AS file
@@ -163,6 +169,16 @@ class RetentionRepository:
     async def count_actions(self) -> int:
         actions: int = (await self._connection.execute(_COUNT_ACTIONS, self._cutoffs)).scalar_one()
         return actions
+
+    async def remove_slots(self, limit: int) -> int:
+        """Removes up to ``limit`` old slots of schedules: how far each schedule has come is known without them."""
+        old = {"before": self._cutoffs["before"], "limit": limit}
+        return (await self._connection.execute(_REMOVE_SLOTS, old)).rowcount
+
+    async def count_slots(self) -> int:
+        before = {"before": self._cutoffs["before"]}
+        slots: int = (await self._connection.execute(_COUNT_SLOTS, before)).scalar_one()
+        return slots
 
     async def count_files(self) -> int:
         """Old files that no job names any more, once the jobs are gone that may go."""

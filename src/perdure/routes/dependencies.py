@@ -15,6 +15,7 @@ from perdure.core.file_commands import FileCommands
 from perdure.core.job_actions import JobActions
 from perdure.core.measuring import Measuring
 from perdure.core.queue_commands import QueueCommands
+from perdure.core.schedule_commands import ScheduleCommands
 from perdure.core.waiting import FinishedJobs
 from perdure.db.session import Database
 from perdure.errors import BodyTooLarge, UnsupportedMediaType
@@ -53,6 +54,10 @@ def _queue_commands(request: Request) -> QueueCommands:
     return request.app.state.queue_commands  # type: ignore[no-any-return]
 
 
+def _schedule_commands(request: Request) -> ScheduleCommands:
+    return request.app.state.schedule_commands  # type: ignore[no-any-return]
+
+
 def _measuring(request: Request) -> Measuring:
     return request.app.state.measuring  # type: ignore[no-any-return]
 
@@ -72,6 +77,7 @@ FinishedJobsPart = Annotated[FinishedJobs, Depends(_finished_jobs)]
 FileCommandsPart = Annotated[FileCommands, Depends(_file_commands)]
 JobActionsPart = Annotated[JobActions, Depends(_job_actions)]
 QueueCommandsPart = Annotated[QueueCommands, Depends(_queue_commands)]
+ScheduleCommandsPart = Annotated[ScheduleCommands, Depends(_schedule_commands)]
 MetricsPart = Annotated[Metrics, Depends(_metrics)]
 MeasuringPart = Annotated[Measuring, Depends(_measuring)]
 Caller = Annotated[ApiKey | None, Depends(_api_key)]

@@ -80,6 +80,9 @@ class JobCreate(Request):
     priority: Priority | None = Field(None, description="higher runs first; default 0")
     run_at: Moment | None = Field(None, description="not before this moment")
     delay_seconds: Seconds | None = Field(None, description="not before so many seconds from now")
+    expires_at: Moment | None = Field(
+        None, description="too late to begin after this: what still waits then fails with the reason `expired`"
+    )
     max_retries: Retries | None = Field(
         None, description="further attempts after a failed one; default: the processor's own, else 3"
     )
@@ -92,7 +95,6 @@ class JobCreate(Request):
     notifications: dict[str, dict[str, Any] | None] | None = Field(
         None, description="whom to tell, per channel; kept as sent"
     )
-    expires_at: None = Field(None, description="not supported yet; must be null")
     unique_key: Annotated[StrictStr, Field(min_length=1, max_length=MAX_KEY_LENGTH)] | None = Field(
         None, description="refused (409) while a live job has the same one, of whatever type"
     )
@@ -159,7 +161,7 @@ class JobSummary(Answer):
     started_at: Moment | None = Field(description="when its latest attempt began")
     finished_at: Moment | None = Field(description="null until it is final")
     cancel_requested_at: Moment | None
-    expires_at: Moment | None = Field(description="too late to begin after this; null: never")
+    expires_at: Moment | None = Field(description="no attempt begins after this; null: never too late")
     unique_key: str | None = Field(description="no other live job has it")
     concurrency_key: str | None = Field(description="no more jobs of one key run at a time than their type allows")
     copy_of: UUID | None = Field(description="the job whose edited copy it is")

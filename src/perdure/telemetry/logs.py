@@ -27,7 +27,9 @@ from perdure.signals import (
     NotificationIntended,
     QueuePaused,
     QueueResumed,
+    ScheduleFailed,
     Signals,
+    SlotsMissed,
     TransitionRefused,
     WorkerOverdue,
     WorkerStarted,
@@ -110,6 +112,7 @@ def subscribe(signals: Signals) -> None:
     _subscribe_jobs(signals, log)
     _subscribe_notifications(signals, log)
     _subscribe_processes(signals, log)
+    _subscribe_schedules(signals, log)
     _subscribe_keeping(signals, log)
 
 
@@ -139,6 +142,17 @@ def _subscribe_jobs(signals: Signals, log: Any) -> None:
     signals.subscribe(JobsRescued, rescued)
     signals.subscribe(AttemptStuck, stuck)
     signals.subscribe(AttemptEndedLate, ended_late)
+
+
+def _subscribe_schedules(signals: Signals, log: Any) -> None:
+    def missed(signal: SlotsMissed) -> None:
+        log.warning("schedule.slots_missed", schedule=signal.schedule, missed=signal.missed)
+
+    def failed(signal: ScheduleFailed) -> None:
+        log.warning("schedule.failed", schedule=signal.schedule, error=signal.error)
+
+    signals.subscribe(SlotsMissed, missed)
+    signals.subscribe(ScheduleFailed, failed)
 
 
 def _subscribe_notifications(signals: Signals, log: Any) -> None:

@@ -13,6 +13,7 @@ from perdure.core.file_commands import FileCommands
 from perdure.core.job_actions import JobActions
 from perdure.core.recording import Recorder
 from perdure.core.retention import Retention
+from perdure.core.scheduling import Scheduling
 from perdure.db.session import Database
 from perdure.db.wakeup import Wakeup
 from perdure.errors import Unavailable
@@ -21,6 +22,7 @@ from perdure.processors.registry import ProcessorRegistry
 from perdure.signals import Signals, WorkerStarted, WorkerStopped
 from perdure.workers.action_runner import ActionRunner
 from perdure.workers.completer import Completer
+from perdure.workers.expirer import Expirer
 from perdure.workers.file_sweeper import FileSweeper
 from perdure.workers.lease import LeaseKeeper
 from perdure.workers.lease_holder import ThisProcess
@@ -33,6 +35,7 @@ from perdure.workers.progress import ProgressWriter
 from perdure.workers.promoter import Promoter
 from perdure.workers.pruner import Pruner
 from perdure.workers.renewer import Renewer
+from perdure.workers.scheduler import Scheduler
 from perdure.workers.stopping import WORN_OUT, Replacement
 from perdure.workers.store_watcher import StoreWatcher
 from perdure.workers.sweeper import Sweeper
@@ -83,6 +86,7 @@ class Runtime:
     notifier: Notifier | None
     run_promoter: bool
     run_sweeper: bool
+    scheduling: Scheduling | None
     retention: Retention | None
     actions: JobActions | None
 
@@ -116,7 +120,10 @@ class Runtime:
             loops.append(
                 Sweeper(self.database, self.signals, self.wakeup, self.recorder, lease_seconds=self.lease_seconds)
             )
+            loops.append(Expirer(self.database, self.signals, self.wakeup, self.recorder))
             loops.append(FileSweeper(self.signals, self.wakeup, self.files))
+        if self.scheduling is not None:
+            loops.append(Scheduler(self.signals, self.wakeup, self.scheduling))
         if self.retention is not None:
             loops.append(Pruner(self.signals, self.wakeup, self.retention))
         if self.actions is not None:

@@ -12,6 +12,7 @@ from perdure.db.models.job_tag import JobTagRow
 from perdure.db.models.job_type import JobTypeRow
 from perdure.db.models.log_line import JobLogLineRow
 from perdure.db.models.queue import QueueRow
+from perdure.db.models.schedule import ScheduleRow, ScheduleSlotRow
 from perdure.db.models.schema_version import SchemaVersionRow
 from perdure.db.models.tally import JobTallyRow
 from perdure.db.models.worker import WorkerRow
@@ -34,6 +35,8 @@ __all__ = [
     "JobTallyRow",
     "JobTypeRow",
     "QueueRow",
+    "ScheduleRow",
+    "ScheduleSlotRow",
     "SchemaVersionRow",
     "WorkerRow",
 ]

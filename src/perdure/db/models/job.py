@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, Boolean, CheckConstraint, Double, Index, Inte
 from sqlalchemy.orm import Mapped, mapped_column
 
 from perdure.db.base import Base, Json, Timestamp, UuidType, quoted
-from perdure.models.lifecycle import BECOMES_DUE, FINAL, LIVE, JobStatus
+from perdure.models.lifecycle import BECOMES_DUE, FINAL, LIVE, WAITING, JobStatus
 
 UNIQUE_INDEX = "jobs_unique_live"
 
@@ -127,4 +127,9 @@ class JobRow(Base):
             postgresql_where=text(ENDED_WITH_ERROR),
         ),
         Index("jobs_running_limited", "concurrency_key", postgresql_where=text("status = 'RUNNING' AND is_limited")),
+        Index(
+            "jobs_expiring",
+            "expires_at",
+            postgresql_where=text(f"status IN ({quoted(WAITING)}) AND expires_at IS NOT NULL"),
+        ),
     )
