@@ -128,7 +128,7 @@ async def test_a_log_goes_with_its_job(database):
         assert [len(await repository.of_job(job_id, 0, 9)) for job_id in (old, kept)] == [0, 1]
 
 
-async def test_files_go_with_the_last_job_that_names_them_and_mails_with_their_age(database):
+async def test_files_go_with_the_last_job_that_names_them_and_mails_and_slots_with_their_age(database):
     now = database.clock.now()
     old, kept = await history.write(database, [Past(), Past(status=JobStatus.QUEUED)])
     names = {"of the old": [old], "of both": [old, kept], "of nobody": [], "new": []}
@@ -155,9 +155,23 @@ async def test_files_go_with_the_last_job_that_names_them_and_mails_with_their_a
             ),
             {"ids": [history.id_at(now - timedelta(days=days)) for days in (1, 31)]},
         )
+        await connection.execute(
+            text(
+                "INSERT INTO perdure.schedule_slots SELECT 'nightly', now() - make_interval(days => day), 'missed'"
+                " FROM unnest(ARRAY[1, 31, 32]) AS day"
+            )
+        )
     retention = Retention(database, POLICY)
     counted = await retention.count_all()
-    assert counted == {"jobs": 1, "job_events": 1, "job_files": 2, "job_tags": 1, "files": 2, "inbox_messages": 1}
+    assert counted == {
+        "jobs": 1,
+        "job_events": 1,
+        "job_files": 2,
+        "job_tags": 1,
+        "files": 2,
+        "schedule_slots": 2,
+        "inbox_messages": 1,
+    }
     assert await retention.remove_all() == counted
     async with database.snapshot() as connection:
         left = set((await connection.execute(text("SELECT name FROM perdure.files"))).scalars())

@@ -208,7 +208,7 @@ def test_every_slot_once_and_in_order_with_several_schedulers_and_any_clock(data
     with asyncio.Runner() as runner:
         opening, turns = runner.run(opened(embedded_url))
 
-        @settings(max_examples=25, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=15, suppress_health_check=list(HealthCheck))
         @given(steps, st.sampled_from(["*/7 * * * *", "3,50 * * * *"]))
         def walk(steps, expression):
             runner.run(_walk(turns, steps, expression))
@@ -238,11 +238,7 @@ async def _walk(turns: Turns, steps, expression: str) -> None:
         slots = await turns.slots()
         assert slots[: len(known)] == known, "what was dealt with stays, and what follows comes after it"
         known = slots
-        expected = []
-        for at in Cron(expression, "UTC").after(START):
-            if at > latest:
-                break
-            expected.append(at)
+        expected = Cron(expression, "UTC").within(START, latest, MAX_SLOTS)
         assert [at for at, _, _ in slots] == expected, "every slot, once"
         jobs = {(job_id, run_at) for job_id, run_at, _ in await turns.jobs()}
         assert jobs == {(job_id, at) for at, _, job_id in slots}, "and each has its job"

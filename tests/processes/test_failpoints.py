@@ -168,7 +168,7 @@ class Gauntlet:
     def _process(self, failpoint: str | None, *, serves: bool = False, **settings: Any) -> ForkedProcess:
         """A process that does, of all that goes on beside jobs and requests, only what the settings name."""
         prepare = partial(die_at, failpoint) if failpoint in FAILPOINTS else None
-        loops = {f"run_{loop}": False for loop in ("notifier", "promoter", "sweeper", "pruner")}
+        loops = {f"run_{loop}": False for loop in ("notifier", "promoter", "sweeper", "scheduler", "pruner")}
         return self._forks.start(prepare, serves=serves, **loops | settings)
 
     def _job(self, failpoint: str) -> dict[str, Any]:
