@@ -68,7 +68,8 @@ async def _enqueue(connection: BorrowedConnection, declared: Mapping[str, Any], 
 def _topics(sent: JobCreate) -> list[str]:
     """What may be news to the workers: where a time is given, both, since the job may be due by the commit."""
     is_put_off = sent.run_at is not None or sent.delay_seconds is not None
-    return [Topic.JOBS_READY.value, *([Topic.JOBS_WAITING.value] if is_put_off else [])]
+    wakes = {Topic.JOBS_READY: True, Topic.JOBS_WAITING: is_put_off, Topic.JOBS_EXPIRING: sent.expires_at is not None}
+    return [topic.value for topic, is_news in wakes.items() if is_news]
 
 
 def _read(declared: Mapping[str, Any]) -> JobCreate:

@@ -324,16 +324,16 @@ def test_a_client_that_sends_everything_before_it_reads_is_answered(url):
 
 
 def test_a_schedule_is_set_shown_and_deleted(url):
-    setting = ("schedules", "set", "nightly", "30 2 * * *", "demo.sleep", "--payload", '{"seconds": 0}')
-    foreseen = perdure(*setting, "--time-zone", "Europe/Berlin", "--dry-run", url=url)
+    setting = ("schedules", "set", "nightly", "30 2 * * *")
+    job = ("demo.sleep", "--payload", '{"seconds": 0}')
+    foreseen = perdure(*setting, *job, "--time-zone", "Europe/Berlin", "--dry-run", url=url)
     assert foreseen.stdout.count("\nnext  ") == 5, foreseen.stderr
-    assert perdure("schedules", "list", url=url).stdout.startswith("No schedules")
-    made = json.loads(perdure(*setting, "--overlap", "skip", "--catch-up", "all", "--json", url=url).stdout)
-    assert (made["job"], made["overlap"]) == ({"job_type": "demo.sleep", "payload": {"seconds": 0}}, "skip")
-    whole = perdure("schedules", "set", "other", "@daily", "-", "--paused", url=url, stdin='{"job_type": "demo.sleep"}')
-    assert "At 00:00 every day" in whole.stdout, whole.stderr
+    made = perdure(
+        *setting, "-", "--overlap", "skip", "--paused", "--json", url=url, stdin='{"job_type": "demo.sleep"}'
+    )
+    schedule = json.loads(made.stdout)
+    assert (schedule["job"], schedule["overlap"]) == ({"job_type": "demo.sleep"}, "skip")
     rows = [line.split("\t") for line in perdure("schedules", "list", url=url).stdout.splitlines()]
-    assert [row[0] for row in rows] == ["schedule", "nightly", "other"]
-    for name in ("nightly", "other"):
-        assert perdure("schedules", "delete", name, url=url).stdout == f"{name}  deleted\n"
+    assert [row[:5] for row in rows[1:]] == [["nightly", "30 2 * * *", "UTC", "demo.sleep", "paused"]]
+    assert perdure("schedules", "delete", "nightly", url=url).stdout == "nightly  deleted\n"
     assert perdure("schedules", "get", "nightly", url=url).returncode == 6

@@ -37,6 +37,7 @@ from perdure.repositories.job_matches import JobMatches
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.limit_repository import LimitRepository
 from perdure.repositories.retention_repository import RetentionRepository
+from perdure.repositories.schedule_repository import ScheduleRepository
 from perdure.repositories.worker_queries import WorkerQueries
 from perdure.repositories.worker_repository import WorkerRepository
 
@@ -209,6 +210,11 @@ ACTS: dict[str, tuple[Act, set[str]]] = {
     "seconds until next expiry": (
         lambda connection, _: ExpiringJobs(connection).seconds_until_next(),
         {"jobs_expiring"},
+    ),
+    "schedules lock_due": (lambda connection, _: ScheduleRepository(connection).lock_due(LIMIT), {"schedules_due"}),
+    "schedules busy_among": (
+        lambda connection, _: ScheduleRepository(connection).busy_among(["nightly"]),
+        {"schedule_slots_jobs", "jobs_pkey"},
     ),
     "lock_abandoned": (lambda connection, _: JobRepository(connection).lock_abandoned(LIMIT), {"jobs_running"}),
     "held": (lambda connection, crowd: JobRepository(connection).held(crowd.lost), {"jobs_running"}),

@@ -57,8 +57,8 @@ class Retention:
     async def remove_batch(self, after: UUID) -> Batch | None:
         """Removes what may go of the next jobs after the id ``after``; None while another process prunes.
 
-        Files that no job names any more, old slots of schedules and old actions go with the last batch; the files' bytes
-        follow when somebody sweeps. So do idempotency keys that are not known any more, whatever the policy.
+        With the last batch go files that no job names any more (their bytes follow when somebody sweeps), old slots of
+        schedules, and idempotency keys that are not known any more, these whatever the policy.
         """
         now = self._database.clock.now()
         cutoffs = self._policy.cutoffs(now)

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from perdure.core.cron import Cron
 from perdure.core.job_factory import JobFactory
 from perdure.core.schedule_template import Template
+from perdure.core.submission import announce
 from perdure.db.session import Database
 from perdure.db.wakeup import Wakeup
 from perdure.errors import InvalidInput

@@ -27,8 +27,8 @@ def claim_of(job_ids: str) -> str:
 def ready(columns: str) -> str:
     """Selects ready jobs that no limit holds for, in order, each for one claimer only (SKIP LOCKED).
 
-    None of a queue that somebody paused, and none whose time is over, though it is not failed yet. The comparison of rows is where the scan of the index begins: what lies
-    before is not read, however many dead entries it is.
+    None of a queue that somebody paused, and none whose time is over, though it is not failed yet. The comparison of
+    rows is where the scan of the index begins: what lies before is not read, however many dead entries it is.
     """
     return f"""
         SELECT {columns} FROM perdure.jobs AS ready
