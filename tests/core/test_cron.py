@@ -104,6 +104,7 @@ def test_with_a_star_time_goes_on_as_if_nobody_had_changed_a_clock(expression, z
         ("9" * 190 + " * * * *", "UTC", ["expression"]),
         ("* * * * *", "Mars/Olympus", ["time_zone"]),
         ("* * * * *", "America", ["time_zone"]),
+        ("* * * * *", "localtime", ["time_zone"]),
         ("* * * * *", "../../etc/passwd", ["time_zone"]),
         ("* * * * *", "Euro\x00pe", ["time_zone"]),
         ("secret", "secret", ["expression", "time_zone"]),

@@ -26,6 +26,8 @@ _NAMED = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
+_OWN = "localtime"
+"""What zoneinfo calls the machine's own zone: each machine means another."""
 _FIRST_STRETCH = timedelta(days=1)
 _GROWTH = 4
 
@@ -37,7 +39,7 @@ class Cron:
         self._expression = _NAMED.get(expression.strip().lower(), expression)
         problems = [_expression_problem(self._expression)]
         try:
-            self._zone: tzinfo = UTC if time_zone == "UTC" else ZoneInfo(time_zone)
+            self._zone: tzinfo = UTC if time_zone == "UTC" else ZoneInfo("" if time_zone == _OWN else time_zone)
         except (KeyError, ValueError, OSError):  # there is no such key, or it is none, or names a folder of them
             message = "is no time zone that this server knows; give an IANA name, such as Europe/Berlin or UTC"
             problems.append(FieldProblem("time_zone", message, "time_zone"))
