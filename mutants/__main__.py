@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from mutants.catalogue import ENGINE, LIFECYCLE, MUTANTS, SOURCES, Mutant
+from mutants.catalogue import ENGINE, LIFECYCLE, MUTANTS, SCHEDULING, SOURCES, Mutant
 
 ROOT = Path(__file__).parents[1]
 AT_ONCE = 2
@@ -65,7 +65,7 @@ def _judge(mutant: Mutant | None, folder: Path) -> Verdict:
     started = time.monotonic()
     copy = folder / "src" / "perdure"
     shutil.copytree(ROOT / SOURCES, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    name, tests = (UNTOUCHED, (ENGINE, LIFECYCLE)) if mutant is None else (mutant.name, mutant.tests)
+    name, tests = (UNTOUCHED, (ENGINE, LIFECYCLE, SCHEDULING)) if mutant is None else (mutant.name, mutant.tests)
     if mutant is not None:
         file = copy / mutant.file
         file.write_text(mutant.applied(file.read_text()))

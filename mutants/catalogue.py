@@ -7,6 +7,7 @@ from pathlib import Path
 
 SOURCES = Path("src", "perdure")
 ENGINE = "tests/repositories/test_engine_machine.py"
+SCHEDULING = "tests/core/test_scheduling.py"
 LIFECYCLE = "tests/models/test_lifecycle_machine.py"
 LIMITS = "tests/repositories/test_limit_repository.py"
 
@@ -33,6 +34,27 @@ class Mutant:
 
 
 MUTANTS = (
+    Mutant(
+        "a claim takes what is too late to begin",
+        "repositories/job_repository.py",
+        "          AND (ready.expires_at IS NULL OR ready.expires_at > clock_timestamp())\n",
+        "",
+        (ENGINE,),
+    ),
+    Mutant(
+        "a slot that was dealt with is dealt with again",
+        "repositories/schedule_repository.py",
+        "ON CONFLICT DO NOTHING RETURNING name, slot_at",
+        "ON CONFLICT (name, slot_at) DO UPDATE SET job_id = excluded.job_id RETURNING name, slot_at",
+        (SCHEDULING,),
+    ),
+    Mutant(
+        "a turn settles what is still to come",
+        "models/schedule.py",
+        "replace(self, settled_until=now, next_slot_at=next_slot_at, last_error=error)",
+        "replace(self, settled_until=now + ON_TIME * 9, next_slot_at=next_slot_at, last_error=error)",
+        (SCHEDULING,),
+    ),
     Mutant(
         "a transition is written whatever the fence",
         "repositories/job_repository.py",
