@@ -157,6 +157,14 @@ async def test_no_two_jobs_of_a_schedule_overlap_where_it_says_so(turns):
     assert (await turns.outcomes())[3:] == ["submitted"]
 
 
+async def test_a_live_job_with_the_unique_key_stands_in_the_way(turns):
+    await turns.set(job={"job_type": "demo.sleep", "unique_key": "one at a time"}, catch_up="all")
+    await turns.go(minutes=2)
+    assert await turns.outcomes() == ["submitted", "overlapped"]
+    [(job_id, *_)] = await turns.jobs()
+    assert (await turns.slots())[0][2] == job_id
+
+
 async def test_a_job_that_can_no_longer_be_made_is_said_and_stops_nobody(turns):
     said = heard(turns, ScheduleFailed)
     await turns.set()

@@ -112,14 +112,19 @@ async def _store(connection: AsyncConnection, turns: Sequence[_Turn]) -> list[Jo
     """Writes all of it, and returns the jobs: those of slots that nobody had dealt with before."""
     schedules = ScheduleRepository(connection)
     fresh = await schedules.add_slots([slot for turn in turns for slot in turn.slots])
-    jobs, links = [], []
-    for turn in turns:
-        mine = [job for slot_at, job in turn.jobs.items() if (turn.schedule.name, slot_at) in fresh]
-        jobs += mine
-        links += [(job.job_id, file_id) for job in mine for file_id in turn.files]
-    if jobs:
-        await JobRepository(connection).add(jobs)
+    wanted = {
+        slot.job_id: (slot, turn)
+        for turn in turns
+        for slot in turn.slots
+        if slot.job_id is not None and (slot.name, slot.slot_at) in fresh
+    }
+    jobs = [turn.jobs[slot.slot_at] for slot, turn in wanted.values()]
+    stored = await JobRepository(connection).add(jobs) if jobs else []
+    links = [(job.job_id, file_id) for job in stored for file_id in wanted[job.job_id][1].files]
     if links:
         await FileRepository(connection).link(links, FileRole.INPUT)
+    left_out = wanted.keys() - {job.job_id for job in stored}
+    if left_out:  # a live job has their unique key
+        await schedules.note_overlap([wanted[job_id][0] for job_id in left_out])
     await schedules.settle([turn.schedule for turn in turns])
-    return jobs
+    return stored

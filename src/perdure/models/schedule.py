@@ -50,7 +50,7 @@ class SlotOutcome(StrEnum):
     MISSED = "missed"
     """Its time had passed, and ``catch_up`` gave it no job."""
     OVERLAPPED = "overlapped"
-    """An earlier job was not final, and ``overlap`` is ``skip``."""
+    """A live job stood in the way: an earlier one, where ``overlap`` is ``skip``, or one with its ``unique_key``."""
     REFUSED = "refused"
     """Its job could not be made; ``last_error`` says why."""
 

@@ -61,6 +61,12 @@ _BUSY = text(f"""
 # At most once: a slot that was dealt with before is left as it is, and not returned.
 _ADD_SLOTS = text(insert("perdure.schedule_slots", _SLOT_COLUMNS, "ON CONFLICT DO NOTHING RETURNING name, slot_at"))
 
+_NOTE_OVERLAP = text("""
+    UPDATE perdure.schedule_slots AS slot SET outcome = 'overlapped', job_id = NULL
+    FROM unnest(CAST(:names AS text[]), CAST(:slots AS timestamptz[])) AS mine(name, slot_at)
+    WHERE slot.name = mine.name AND slot.slot_at = mine.slot_at
+""")
+
 _SETTLED = tuple(
     column for column in _COLUMNS if column.name in {"name", "settled_until", "next_slot_at", "last_error"}
 )
@@ -110,6 +116,11 @@ class ScheduleRepository:
         """Stores what became of slots; returns the (name, time) of those of which that was not known already."""
         result = await self._connection.execute(_ADD_SLOTS, _arrays(slots, _SLOT_COLUMNS))
         return {(name, slot_at) for name, slot_at in result}
+
+    async def note_overlap(self, slots: Sequence[Slot]) -> None:
+        """Takes back that slots just added get their jobs: a live one stood in the way."""
+        mine = {"names": [slot.name for slot in slots], "slots": [slot.slot_at for slot in slots]}
+        await self._connection.execute(_NOTE_OVERLAP, mine)
 
     async def settle(self, schedules: Sequence[Schedule]) -> None:
         """Stores how far locked schedules have come, and when they are next due."""
