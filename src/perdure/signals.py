@@ -22,10 +22,11 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class JobsSubmitted(Signal):
-    """New jobs, after their commit; ``job_types`` holds the type of each, in the same order."""
+    """New jobs, after their commit; ``job_types`` and ``queues`` hold those of each, in the same order."""
 
     job_ids: tuple[UUID, ...]
     job_types: tuple[str, ...]
+    queues: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from perdure.schemas import (
     delivery,
     explanation,
     file,
+    history,
     job,
     job_action,
     job_log,
@@ -56,6 +57,9 @@ PAIRS = [
     (answers.QueuePause, queue.PauseAnswer),
     (answers.QueueBacklog, statistics.QueueBacklogAnswer),
     (answers.Activity, statistics.ActivityAnswer),
+    (answers.History, history.HistoryAnswer),
+    (answers.Point, history.PointAnswer),
+    (answers.Quantiles, history.QuantilesAnswer),
 ]
 
 

@@ -69,6 +69,10 @@ JOB = "01980000-0000-7000-8000-000000000000"
         (calls.job_types(), Call("GET", "/v1/job-types")),
         (calls.queues(), Call("GET", "/v1/queues")),
         (calls.statistics(), Call("GET", "/v1/stats")),
+        (
+            calls.history(start="2030-01-31T12:00:00Z", step=60, queue=None),
+            Call("GET", "/v1/stats/history", {"from": "2030-01-31T12:00:00Z", "step": 60}),
+        ),
         (calls.inbox(3), Call("GET", "/v1/inbox", {"limit": 3})),
         (calls.health(), Call("GET", "/readyz")),
     ],

@@ -123,7 +123,7 @@ async def test_deliveries_of_the_last_day_are_counted_and_those_that_wait_have_a
 async def tally(database, age, **counts):
     async with database.transaction() as connection:
         tallier_id = uuid4()
-        await TallyRepository(connection).add(tallier_id, counts)
+        await TallyRepository(connection).add(tallier_id, database.clock.now(), counts)
         await connection.execute(AGE, {"age": age, "tallier_id": tallier_id})
 
 

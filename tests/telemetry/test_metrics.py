@@ -90,7 +90,7 @@ def told(signals):
 
 
 def everything(signals):
-    signals.emit(JobsSubmitted((ONE, TWO), ("a", "b")))
+    signals.emit(JobsSubmitted((ONE, TWO), ("a", "b"), ("default", "default")))
     signals.emit(JobsClaimed(ONE, "default", (ONE, TWO), ("a", "a")))
     signals.emit(ended("a"))
     signals.emit(TransitionRefused(ONE, "FAILURE"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +11,10 @@ from perdure.cli.output import moment, print_facts, print_line, print_table
 from perdure.cli.server import AsJson, Url, show
 
 if TYPE_CHECKING:
-    from perdure.client.answers import Activity, Page, Statistics, Worker, WorkerJob
+    from perdure.client.answers import Activity, History, Page, Statistics, Worker, WorkerJob
+
+
+BARS = " ▁▂▃▄▅▆▇█"
 
 
 def register(app: typer.Typer) -> None:
@@ -26,11 +29,30 @@ def workers(*, url: Url = None, as_json: AsJson = False) -> None:
     show(calls.workers(), url, as_json=as_json, as_text=_print_workers)
 
 
-def stats(*, url: Url = None, as_json: AsJson = False) -> None:
-    """Shows how the platform stands: what waits and for how long, what runs, what was done lately."""
+def stats(
+    *,
+    history: Annotated[bool, typer.Option("--history", help="What was done over time instead.")] = False,
+    start: Annotated[str | None, typer.Option("--from", help="Since when, e.g. 2030-01-31T12:00:00Z.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Until when; default: now.")] = None,
+    step: Annotated[int | None, typer.Option(help="Seconds a line: 60, 300, 3600 or 86400.")] = None,
+    queue: Annotated[str | None, typer.Option(help="Only this queue.")] = None,
+    job_type: Annotated[str | None, typer.Option("--type", help="Only this job type.")] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Shows how the platform stands: what waits and for how long, what runs, what was done lately.
+
+    With --history: what was done in each step of the last hour, or of another stretch of time.
+    """
     from perdure.client import calls
 
-    show(calls.statistics(), url, as_json=as_json, as_text=_print_statistics)
+    if history:
+        call = calls.history(start=start, end=end, step=step, queue=queue, job_type=job_type)
+        show(call, url, as_json=as_json, as_text=_print_history)
+    elif (start, end, step, queue, job_type) != (None,) * 5:
+        raise typer.BadParameter("--from, --to, --step, --queue and --type belong to --history")
+    else:
+        show(calls.statistics(), url, as_json=as_json, as_text=_print_statistics)
 
 
 def _print_workers(found: Page[Worker]) -> None:
@@ -111,6 +133,45 @@ def _print_statistics(found: Statistics) -> None:
         ["in the last", "submitted", "succeeded", "failed", "cancelled", "retried", "mean wait", "mean duration"],
         [_activity("minute", found["last_minute"]), _activity("hour", found["last_hour"])],
     )
+
+
+def _print_history(found: History) -> None:
+    most = max(point["attempts"] for point in found["points"])
+    print_table(
+        [
+            "at",
+            "",
+            "submitted",
+            "succeeded",
+            "failed",
+            "cancelled",
+            "retried",
+            "median wait",
+            "p99 wait",
+            "median duration",
+            "p99 duration",
+        ],
+        [
+            [
+                moment(point["at"]),
+                _bar(point["attempts"], most),
+                *map(str, (point["submitted"], point["succeeded"], point["failed"])),
+                *map(str, (point["cancelled"], point["retried"])),
+                *(
+                    _seconds(seconds)
+                    for took in (point["wait_seconds"], point["duration_seconds"])
+                    for seconds in (took["p50"], took["p99"])
+                ),
+            ]
+            for point in found["points"]
+        ],
+        dispensable=["cancelled", "retried"],
+    )
+
+
+def _bar(number: int, most: int) -> str:
+    """How much of the most it is."""
+    return BARS[-(-number * (len(BARS) - 1) // most)] if most else BARS[0]
 
 
 def _activity(stretch: str, done: Activity) -> list[str]:

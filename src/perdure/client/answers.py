@@ -344,6 +344,37 @@ class Statistics(TypedDict):
     last_hour: Activity
 
 
+class Quantiles(TypedDict):
+    """Seconds that so many of a hundred did not exceed; None where no attempt ended."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class Point(TypedDict):
+    """What was done in the step that begins at ``at``."""
+
+    at: str
+    submitted: int
+    succeeded: int
+    failed: int
+    cancelled: int
+    retried: int
+    attempts: int
+    wait_seconds: Quantiles
+    duration_seconds: Quantiles
+
+
+class History(TypedDict):
+    """What was done over time; ``points`` has one for each step, in order."""
+
+    start: str
+    end: str
+    step_seconds: int
+    points: list[Point]
+
+
 class WorkerJob(TypedDict):
     """An attempt that a worker runs."""
 

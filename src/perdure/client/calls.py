@@ -18,6 +18,7 @@ from perdure.client.answers import (
     Event,
     Explanation,
     Health,
+    History,
     Job,
     JobFile,
     JobSummary,
@@ -209,6 +210,11 @@ def workers() -> Call[Page[Worker]]:
 def statistics() -> Call[Statistics]:
     """What waits, runs, and was done lately; at most five seconds old."""
     return Call("GET", "/v1/stats")
+
+
+def history(*, start: str | None = None, end: str | None = None, **wanted: Any) -> Call[History]:
+    """What was done from ``start`` to ``end``; by default in the last hour. ``wanted``: step, queue, job_type."""
+    return Call("GET", "/v1/stats/history", _given(**{"from": start, "to": end}, **wanted))
 
 
 def inbox(limit: int = 50) -> Call[Page[Mail]]:

@@ -76,7 +76,8 @@ def jobs_of(made: Made) -> list[Job]:
 def announce(jobs: Sequence[Job], signals: Signals, wakeup: Wakeup) -> None:
     """Says aloud what was committed. Call it after the commit, and only then."""
     if jobs:
-        signals.emit(JobsSubmitted(tuple(job.job_id for job in jobs), tuple(job.job_type for job in jobs)))
+        job_ids, job_types, queues = zip(*((job.job_id, job.job_type, job.queue) for job in jobs), strict=True)
+        signals.emit(JobsSubmitted(job_ids, job_types, queues))
         ready = {job.status is JobStatus.QUEUED for job in jobs}
         wakeup.ring(*(Topic.JOBS_READY if one else Topic.JOBS_WAITING for one in ready))
         if any(job.expires_at is not None for job in jobs):

@@ -1,7 +1,7 @@
 """Builds the set-based statements from the tables' columns: rows travel as one array per column.
 
-``unnest`` keeps a statement's text the same whatever the number of rows, so it is prepared once; JSON travels as
-text and is cast inside.
+``unnest`` keeps a statement's text the same whatever the number of rows, so it is prepared once; JSON, and a column of
+arrays (which ``unnest`` would take apart), travel as text and are cast inside.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column
+from sqlalchemy import ARRAY, Column
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -25,7 +25,8 @@ def unnest(columns: Sequence[Column[Any]], alias: str) -> str:
 
 def cast(column: Column[Any], alias: str) -> str:
     """The value of ``column`` in the rows of ``unnest``, in the column's own type."""
-    return f"{alias}.{column.name}::jsonb" if isinstance(column.type, JSONB) else f"{alias}.{column.name}"
+    is_text = isinstance(column.type, JSONB | ARRAY)
+    return f"{alias}.{column.name}::{_type(column)}" if is_text else f"{alias}.{column.name}"
 
 
 def column_list(columns: Sequence[Column[Any]], alias: str | None = None) -> str:
@@ -40,4 +41,8 @@ def insert(table: str, columns: Sequence[Column[Any]], suffix: str = "") -> str:
 
 
 def _wire_type(column: Column[Any]) -> str:
-    return "text" if isinstance(column.type, JSONB) else column.type.compile(dialect=_DIALECT)
+    return "text" if isinstance(column.type, JSONB | ARRAY) else _type(column)
+
+
+def _type(column: Column[Any]) -> str:
+    return column.type.compile(dialect=_DIALECT)

@@ -4,6 +4,7 @@ from perdure.db.models.api_key import ApiKeyRow
 from perdure.db.models.delivery import DeliveryAttemptRow, DeliveryRow
 from perdure.db.models.event import JobEventRow
 from perdure.db.models.file import FileRemovalRow, FileRow, FileStoreRow, JobFileRow
+from perdure.db.models.history import JobHistoryRow
 from perdure.db.models.idempotency_key import IdempotencyKeyRow
 from perdure.db.models.inbox import InboxMessageRow
 from perdure.db.models.job import JobRow
@@ -29,6 +30,7 @@ __all__ = [
     "JobActionRow",
     "JobEventRow",
     "JobFileRow",
+    "JobHistoryRow",
     "JobLogLineRow",
     "JobRow",
     "JobTagRow",
