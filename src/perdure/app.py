@@ -18,6 +18,7 @@ from perdure.core.authentication import Authentication
 from perdure.core.loopback import is_loopback
 from perdure.core.measuring import Measuring
 from perdure.core.queue_commands import QueueCommands
+from perdure.core.streaming import Feed
 from perdure.core.waiting import FinishedJobs
 from perdure.errors import ConfigurationError, Unavailable
 from perdure.routes import (
@@ -32,6 +33,7 @@ from perdure.routes import (
     problems,
     queues,
     schedules,
+    stream,
 )
 from perdure.routes.description import describe
 from perdure.settings import Settings
@@ -45,6 +47,8 @@ Ready = Callable[[str, bool], None]
 LOOPBACK = "127.0.0.1"
 GRACEFUL_SHUTDOWN_SECONDS = 5
 """How long requests under way may take once the server stops."""
+LAST_LOOK_SECONDS = 1.0
+"""How long what the streams ask of the database may take by then."""
 
 
 def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: bool) -> FastAPI:
@@ -57,19 +61,12 @@ def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: b
     app.state.file_commands = platform.file_commands
     app.state.queue_commands = QueueCommands(platform.database, platform.wakeup, platform.signals)
     app.state.schedule_commands = platform.schedule_commands
+    app.state.feed = Feed(platform.database, platform.wakeup)
     app.state.max_body_bytes = platform.settings.max_body_bytes
     app.state.local_inbox_key = LOCAL_INBOX_KEY
     of_jobs = (job_actions, bulk, jobs)  # in this order: a job's id is none of their names
-    for module in (
-        *of_jobs,
-        schedules,
-        deliveries,
-        files,
-        operations,
-        queues,
-        health,
-        *((inbox,) if with_inbox else ()),
-    ):
+    others = (schedules, deliveries, files, operations, queues, stream, health)
+    for module in (*of_jobs, *others, *((inbox,) if with_inbox else ())):
         app.include_router(module.router)
     describe(app, platform.providers.describe())
     return app
@@ -123,8 +120,9 @@ async def serve(
             with suppress(Unavailable):  # this server may do without files; uploads and downloads say what is wrong
                 await platform.file_commands.establish()
             async with _finished_jobs(platform) as finished_jobs:
-                server = _Server(create_app(platform, finished_jobs, with_inbox=local_inbox is not None))
-                async with platform.runtime(run_worker=run_worker).running():
+                app = create_app(platform, finished_jobs, with_inbox=local_inbox is not None)
+                server = HttpServer(app)
+                async with feeding(app, server), platform.runtime(run_worker=run_worker).running():
                     with stop_signals(server.stop):
                         ready(url, asks_for_keys)
                         await server.serve(sockets=sockets)
@@ -139,7 +137,7 @@ async def work_watched(
         url = f"{_url(settings.host, listening)}/metrics"
         async with opened_platform(settings) as platform:
             await _prepare_keys(platform)
-            server = _Server(create_monitor(platform))
+            server = HttpServer(create_monitor(platform))
             with stop_signals(server.stop):  # before it claims: a job that is given back costs no attempt
                 async with platform.runtime(run_worker=True, lease_page=lease_page).running():
                     ready(url)
@@ -174,7 +172,21 @@ async def _finished_jobs(platform: Platform) -> AsyncIterator[FinishedJobs]:
         task.cancel()
 
 
-class _Server(uvicorn.Server):
+@asynccontextmanager
+async def feeding(app: FastAPI, server: HttpServer) -> AsyncIterator[None]:
+    """Lets the streams of ``app`` be read while the block lasts, and ends them as soon as ``server`` is to stop."""
+    feed: Feed = app.state.feed
+    server.when_stopped = feed.close
+    task = asyncio.create_task(feed.run())
+    try:
+        yield
+    finally:
+        feed.close()
+        await asyncio.wait([task], timeout=LAST_LOOK_SECONDS)
+        task.cancel()
+
+
+class HttpServer(uvicorn.Server):
     """uvicorn without its signal handling: it would end the process before the loops have drained."""
 
     def __init__(self, app: FastAPI) -> None:
@@ -188,8 +200,11 @@ class _Server(uvicorn.Server):
             )
         )
 
+        self.when_stopped: Callable[[], None] = lambda: None
+
     def stop(self) -> None:
         self.should_exit = True
+        self.when_stopped()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -169,6 +169,30 @@ def test_statistics_are_shown(url):
     assert (found["workers_alive"], found["queued"]) == (1, 0)
 
 
+def test_what_happens_is_told_as_it_happens(url):
+    with ThreadPoolExecutor() as pool:
+        tailing = pool.submit(perdure, "jobs", "tail", "--tag", "tailed", "--count", "2", "--json", url=url)
+        submitted = set()
+        while not tailing.done():
+            done = perdure("jobs", "submit", "demo.sleep", "--payload", '{"seconds": 0}', "--tag", "tailed", url=url)
+            submitted.add(done.stdout.split()[0])
+        told = [json.loads(line) for line in tailing.result().stdout.splitlines()]
+    assert len(told) == 2
+    assert {one["job_id"] for one in told} <= submitted
+    assert told[0]["event"] == "STARTED"
+
+
+def test_what_was_done_is_shown_over_time(url):
+    shown = perdure("stats", "--history", "--step", "300", url=url)
+    assert shown.returncode == 0, shown.stderr
+    header, *points = [line.split("\t") for line in shown.stdout.splitlines()]
+    assert header[0] == "at"
+    assert len(points) in (12, 13)
+    found = json.loads(perdure("stats", "--history", "--json", url=url).stdout)
+    assert found["step_seconds"] == 60
+    assert perdure("stats", "--step", "60", url=url).returncode == 2
+
+
 def test_a_file_is_uploaded_and_named(url, tmp_path):
     table = tmp_path / "t.csv"
     table.write_text("a,b\n1,2\n")

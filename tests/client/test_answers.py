@@ -20,6 +20,7 @@ from perdure.schemas import (
     queue,
     schedule,
     statistics,
+    stream,
     worker,
 )
 
@@ -59,6 +60,7 @@ PAIRS = [
     (answers.Activity, statistics.ActivityAnswer),
     (answers.History, history.HistoryAnswer),
     (answers.Point, history.PointAnswer),
+    (answers.StreamEvent, stream.StreamEventAnswer),
     (answers.Quantiles, history.QuantilesAnswer),
 ]
 

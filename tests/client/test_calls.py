@@ -73,6 +73,10 @@ JOB = "01980000-0000-7000-8000-000000000000"
             calls.history(start="2030-01-31T12:00:00Z", step=60, queue=None),
             Call("GET", "/v1/stats/history", {"from": "2030-01-31T12:00:00Z", "step": 60}),
         ),
+        (
+            calls.stream(event=["FAILURE"], job_id=JOB, queue=None),
+            Call("GET", "/v1/stream", {"event": ["FAILURE"], "job_id": JOB}),
+        ),
         (calls.inbox(3), Call("GET", "/v1/inbox", {"limit": 3})),
         (calls.health(), Call("GET", "/readyz")),
     ],

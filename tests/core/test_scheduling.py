@@ -102,7 +102,7 @@ async def test_a_slot_becomes_a_job_that_is_due_since_then(turns):
     at = START + timedelta(minutes=30)
     assert (run_at, status) == (at, "QUEUED")
     assert await turns.slots() == [(at, "submitted", job_id)]
-    assert said == [JobsSubmitted((job_id,), ("demo.sleep",))]
+    assert said == [JobsSubmitted((job_id,), ("demo.sleep",), ("default",))]
     outlook = await turns.commands.get(NAME)
     assert list(outlook.next_runs)[:2] == [at + timedelta(days=1), at + timedelta(days=2)]
     assert outlook.schedule.next_slot_at == at + timedelta(days=1)

@@ -24,6 +24,7 @@ from uuid_utils.compat import uuid7
 from perdure.core.retention import START as BEFORE_ALL
 from perdure.core.retention import RetentionPolicy
 from perdure.db.session import Database
+from perdure.models.event_tail import EventTail, Gap
 from perdure.models.job_log import LogLevel, LogLine
 from perdure.models.lifecycle import JobStatus
 from perdure.models.outcome import Succeeded
@@ -38,6 +39,7 @@ from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.limit_repository import LimitRepository
 from perdure.repositories.retention_repository import RetentionRepository
 from perdure.repositories.schedule_repository import ScheduleRepository
+from perdure.repositories.stream_queries import StreamQueries
 from perdure.repositories.worker_queries import WorkerQueries
 from perdure.repositories.worker_repository import WorkerRepository
 
@@ -185,6 +187,15 @@ async def log(connection: AsyncConnection, crowd: Crowd) -> None:
     await repository.of_job(job_id, 0, LIMIT)
 
 
+async def follow(connection: AsyncConnection, crowd: Crowd) -> None:
+    await apply(connection, crowd)
+    queries = StreamQueries(connection)
+    tail = await queries.tail()
+    await queries.events(EventTail(0, [Gap(1, tail.position)]), LIMIT)
+    await queries.running(LIMIT)
+    await queries.deliveries([crowd.lost], [crowd.lost], LIMIT)
+
+
 ACTS: dict[str, tuple[Act, set[str]]] = {
     "claim": (claim, {"jobs_ready", "jobs_pkey"}),
     "claim from the mark": (lambda connection, crowd: claim(connection, crowd, crowd.mark), {"jobs_ready"}),
@@ -200,6 +211,7 @@ ACTS: dict[str, tuple[Act, set[str]]] = {
     ),
     "unique_holders": (lambda connection, _: JobRepository(connection).unique_holders(["k"]), {"jobs_unique_live"}),
     "apply": (apply, {"jobs_pkey", "job_events_pkey"}),
+    "follow": (follow, {"job_events_in_order", "jobs_running", "jobs_pkey", "deliveries_due", "deliveries_once"}),
     "save_progress": (
         lambda connection, _: JobRepository(connection).save_progress([(uuid7(), 1, "{}")]),
         {"jobs_pkey"},

@@ -137,3 +137,14 @@ async def test_what_we_did_not_expect_is_a_500_that_tells_nothing(http, platform
             await connection.execute(text("ALTER TABLE perdure.elsewhere RENAME TO job_types"))
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert "job_types" not in answer.text
+
+
+async def test_history_is_asked_for_by_stretch_and_step(http):
+    hour = {"from": "2030-01-31T12:00:30Z", "to": "2030-01-31T13:00:00Z"}
+    found = (await http.get("/v1/stats/history", params=hour | {"queue": "default"})).json()
+    assert (found["start"], found["step_seconds"]) == ("2030-01-31T12:00:00.000000Z", 60)
+    assert len(found["points"]) == 60
+    assert found["points"][0]["wait_seconds"] == {"p50": None, "p95": None, "p99": None}
+    for wrong in ({"step": 61}, {"step": "x"}, {"to": "2030-01-31T12:00:00Z"}, {"from": "1"}, {"type": "t"}):
+        answer = await http.get("/v1/stats/history", params=hour | wrong)
+        assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed"), wrong

@@ -36,12 +36,14 @@ from perdure.cli.output import (
 from perdure.cli.payload import naming_file, read_payload, wrong_usage
 from perdure.cli.preview import print_preview
 from perdure.cli.server import AsJson, JobId, Url, connect, show
+from perdure.cli.tail import tail
 from perdure.cli.timeline import print_log, print_progress, print_timeline
 
 if TYPE_CHECKING:
     from perdure.client.answers import Event, Explanation, Job, JobSummary, Page
 
 app = typer.Typer(help="Submit jobs and follow them.", no_args_is_help=True)
+app.command()(tail)
 
 TimeLimit = Annotated[float | None, typer.Option("--timeout", min=0, help="Give up waiting after so many seconds.")]
 WATCH_SECONDS = 1.0

@@ -92,6 +92,21 @@ class LogLine(TypedDict):
     message: str
 
 
+class StreamEvent(TypedDict):
+    """Something that happened to a job, or to a notification of it; ``status`` is how it left the job."""
+
+    event: str
+    job_id: str
+    job_type: str
+    queue: str
+    tags: list[str]
+    run: int
+    attempt: int
+    status: str
+    at: str
+    data: dict[str, Any]
+
+
 class Reason(TypedDict):
     """Why a job stands where it stands: a stable code, a sentence, and the values in it."""
 

@@ -33,6 +33,7 @@ from perdure.client.answers import (
     ScheduleSummary,
     Statistics,
     StoredFile,
+    StreamEvent,
     Submitted,
     Worker,
 )
@@ -215,6 +216,14 @@ def statistics() -> Call[Statistics]:
 def history(*, start: str | None = None, end: str | None = None, **wanted: Any) -> Call[History]:
     """What was done from ``start`` to ``end``; by default in the last hour. ``wanted``: step, queue, job_type."""
     return Call("GET", "/v1/stats/history", _given(**{"from": start, "to": end}, **wanted))
+
+
+def stream(*, event: Sequence[str] = (), status: Sequence[str] = (), **filters: Any) -> Call[StreamEvent]:
+    """Answered with one event after the other, which ``stream`` of the clients yields.
+
+    ``filters``: job_id, job_type, queue, tag.
+    """
+    return Call("GET", "/v1/stream", _given(event=list(event), status=list(status), **filters))
 
 
 def inbox(limit: int = 50) -> Call[Page[Mail]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
@@ -20,9 +20,10 @@ from uuid import uuid4
 import httpx2
 
 from perdure.client import calls
-from perdure.client.answers import Job, Preview, StoredFile, Submitted
+from perdure.client.answers import Job, Preview, StoredFile, StreamEvent, Submitted
 from perdure.client.calls import Call, Id
 from perdure.client.errors import PerdureAPIError, ServerUnreachable
+from perdure.client.stream import RECONNECT_SECONDS, Following
 from perdure.client.wire import (
     BLOCK_BYTES,
     PORTION,
@@ -126,6 +127,26 @@ class Client:
             job = self.call(calls.wait_for_job(job_id, deadline.next_wait_seconds()))
             if job["finished_at"] is not None or deadline.is_over():
                 return job
+
+    def stream(self, *, on_reset: Callable[[], None] = lambda: None, **filters: Any) -> Iterator[StreamEvent]:
+        """What happens from now on, without end; ``filters`` as in ``calls.stream``.
+
+        A connection that breaks is made anew, and goes on where it broke: an event may come twice, and none is left
+        out; if that cannot be, ``on_reset`` is called, so that you look anew.
+        """
+        following = Following(calls.stream(**filters), on_reset)
+        while True:
+            try:
+                with reaching(self._http.base_url), self._http.stream(**following.request()) as response:
+                    if not response.is_success:
+                        response.read()
+                        decoded(response)
+                    for block in response.iter_bytes():
+                        yield from following.events(block)
+            except (ServerUnreachable, PerdureAPIError) as error:
+                if not following.survives(error):
+                    raise
+            time.sleep(RECONNECT_SECONDS)
 
     def upload(self, source: Path | BinaryIO, name: str | None = None, content_type: str | None = None) -> StoredFile:
         """Uploads a file, streamed from its path or from an open binary file; a payload names it by its ``file_id``."""
@@ -236,6 +257,26 @@ class AsyncClient:
             job = await self.call(calls.wait_for_job(job_id, deadline.next_wait_seconds()))
             if job["finished_at"] is not None or deadline.is_over():
                 return job
+
+    async def stream(
+        self, *, on_reset: Callable[[], None] = lambda: None, **filters: Any
+    ) -> AsyncIterator[StreamEvent]:
+        """As ``Client.stream``."""
+        following = Following(calls.stream(**filters), on_reset)
+        while True:
+            try:
+                with reaching(self._http.base_url):
+                    async with self._http.stream(**following.request()) as response:
+                        if not response.is_success:
+                            await response.aread()
+                            decoded(response)
+                        async for block in response.aiter_bytes():
+                            for event in following.events(block):
+                                yield event
+            except (ServerUnreachable, PerdureAPIError) as error:
+                if not following.survives(error):
+                    raise
+            await asyncio.sleep(RECONNECT_SECONDS)
 
     async def upload(
         self, source: Path | BinaryIO, name: str | None = None, content_type: str | None = None

@@ -83,9 +83,11 @@ class Database:
             await connection.commit()
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
-        """A connection to read from; nothing is committed."""
+    async def snapshot(self, *, of_one_moment: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A connection to read from; nothing is committed. Of one moment: each statement sees what the first saw."""
         async with self._connection(UNHEARD_SECONDS) as connection:
+            if of_one_moment:
+                await connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     @asynccontextmanager

@@ -40,7 +40,7 @@ class QuantilesAnswer(Answer):
 
 
 class PointAnswer(Answer):
-    """What was done in one step."""
+    """What was done in one step. Of the attempts that ended in it: from due time to start, and from start to end."""
 
     at: Moment = Field(description="where the step begins")
     submitted: int
@@ -49,8 +49,8 @@ class PointAnswer(Answer):
     cancelled: int
     retried: int = Field(description="attempts that failed and are followed by another")
     attempts: int = Field(description="attempts that ended")
-    wait_seconds: QuantilesAnswer = Field(description="of those attempts, from due time to start")
-    duration_seconds: QuantilesAnswer = Field(description="of those attempts, from start to end")
+    wait_seconds: QuantilesAnswer
+    duration_seconds: QuantilesAnswer
 
 
 class HistoryAnswer(Answer):
