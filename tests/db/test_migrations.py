@@ -75,7 +75,7 @@ async def test_many_may_upgrade_at_once(database):
 
 
 async def test_the_tags_of_jobs_that_are_there_are_found(database, monkeypatch):
-    before = ScriptDirectory.from_config(migrate._config()).get_revision("0017").down_revision
+    before = ScriptDirectory.from_config(migrate._config()).get_revision("0016").down_revision
     async with database.transaction() as connection:
         await connection.execute(text("DROP SCHEMA perdure CASCADE"))
     with monkeypatch.context() as until:

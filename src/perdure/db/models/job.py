@@ -2,7 +2,7 @@
 
 One table with small partial indexes over what is ready, due and running; finished rows are in none of them
 (docs/decisions/0003-one-jobs-table.md). Others are there to find jobs by, and are not written when a job starts to
-run (docs/decisions/0008-search.md). The invariants are CHECKs: a state and its timestamps cannot disagree.
+run (docs/decisions/0012-search.md). The invariants are CHECKs: a state and its timestamps cannot disagree.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from perdure.db.migrations.online import create_index
 
-revision = "0018"
-down_revision = "0017"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 

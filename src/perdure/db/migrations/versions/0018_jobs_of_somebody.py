@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from perdure.db.migrations.online import create_index
 
-revision = "0019"
-down_revision = "0018"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 

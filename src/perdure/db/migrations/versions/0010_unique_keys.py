@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from perdure.db.migrations.online import create_index
 
-revision = "0011"
-down_revision = "0007"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from perdure.db.migrations.online import create_index
 
-revision = "0009"
-down_revision = "0008"
+revision = "0023"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
