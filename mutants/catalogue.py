@@ -36,7 +36,7 @@ class Mutant:
 MUTANTS = (
     Mutant(
         "a claim takes what is too late to begin",
-        "repositories/job_repository.py",
+        "repositories/claim_statement.py",
         "          AND (ready.expires_at IS NULL OR ready.expires_at > clock_timestamp())\n",
         "",
         (ENGINE,),

@@ -194,6 +194,7 @@ def test_an_interrupt_ends_it_quietly():
             stderr=subprocess.PIPE,
         ) as watching:
             connection, _ = silent.accept()
+            assert connection.recv(1), "it has asked, and waits for an answer"
             watching.send_signal(signal.SIGINT)
             assert watching.communicate(timeout=20) == (b"", b"")
             assert watching.returncode == 130
