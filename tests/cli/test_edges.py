@@ -187,6 +187,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_sent(server, tmp_path, 
 def test_an_interrupt_ends_it_quietly():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # else what a shell runs in its background ignores it
         with subprocess.Popen(
             [sys.executable, "-m", "perdure", "jobs", "watch", "1"],
             env=os.environ | {"PERDURE_URL": url},

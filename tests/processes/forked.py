@@ -45,7 +45,7 @@ class ForkedProcess:
         """SIGTERM."""
         self._process.terminate()
 
-    def end(self, seconds: float = 15.0) -> int | None:
+    def end(self, seconds: float = 60.0) -> int | None:
         """How it ended, which it does within ``seconds``: its exit code, or minus the number of a signal."""
         self._process.join(seconds)
         return self._process.exitcode

@@ -14,7 +14,7 @@ async def test_a_loop_that_dies_of_a_bug_ends_the_process(database, installation
 
     await rename("workers", "renamed_by_mistake")  # the sweeper looks at it all the time
     try:
-        assert await asyncio.to_thread(server._process.wait, 20) == 1
+        assert await asyncio.to_thread(server._process.wait, 60) == 1
     finally:
         await rename("renamed_by_mistake", "workers")
     assert "loop.broken" in server.log.read_text()

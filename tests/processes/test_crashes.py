@@ -81,7 +81,7 @@ def test_a_job_accepted_before_the_server_was_killed_is_run_after(installation):
     server.kill()
     installation.work()
     with Client(installation.serve().ready["url"]) as client:
-        assert client.wait(job["job_id"], 20)["status"] == "SUCCEEDED"
+        assert client.wait(job["job_id"], 60)["status"] == "SUCCEEDED"
 
 
 def test_a_telling_survives_the_death_of_everybody(installation):
@@ -97,7 +97,7 @@ def test_a_telling_survives_the_death_of_everybody(installation):
         }
         server, worker = installation.serve(**provider), installation.work(**provider)
         with Client(server.ready["url"]) as client:
-            job = client.wait(client.submit("demo.sleep", {"seconds": 0}, **TOLD)["job_id"], 20)
+            job = client.wait(client.submit("demo.sleep", {"seconds": 0}, **TOLD)["job_id"], 60)
             until(lambda: client.call(calls.job_deliveries(job["job_id"]))["items"][0]["status"] == "RETRYING")
         server.kill()
         worker.kill()

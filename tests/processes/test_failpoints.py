@@ -136,7 +136,7 @@ class Gauntlet:
         for row in (*WORKER, *SWEEPER, *SERVER[2:]):
             self._submit(row.failpoint)
         for failpoint in to_restart:
-            self._client.wait(self._jobs[failpoint], 20)
+            self._client.wait(self._jobs[failpoint], 60)
         living.close()
         for row in WORKER:
             self._note_death(row, workers[row.failpoint])
@@ -202,8 +202,8 @@ class Gauntlet:
 
     def _finished(self, failpoint: str) -> tuple[Any, list[str], list[Any]]:
         """The job once it is final and whoever it names is told, its timeline, and its deliveries."""
-        job = self._client.wait(self._jobs[failpoint], 20)
-        until(lambda: all(one["finished_at"] for one in self._deliveries(failpoint)), 20)
+        job = self._client.wait(self._jobs[failpoint], 60)
+        until(lambda: all(one["finished_at"] for one in self._deliveries(failpoint)), 60)
         events = [one["event"] for one in self._client.call(calls.job_events(job["job_id"]))["items"]]
         return job, events, self._deliveries(failpoint)
 

@@ -79,13 +79,13 @@ def test_a_worker_on_another_machine_takes_files_once_it_shares_the_folder(insta
         stored = client.upload(BytesIO(b"content"), "source.txt")
         job = client.submit("test.copy", {"file": stored["file_id"]})
         other = client.submit("test.without", {})
-        assert client.wait(other["job_id"], 20)["status"] == "SUCCEEDED", "any other job runs there"
+        assert client.wait(other["job_id"], 60)["status"] == "SUCCEEDED", "any other job runs there"
         until(lambda: "file_store.missed" in worker.log.read_text())
         [listed] = [one for one in client.call(calls.workers())["items"] if one["process_id"] == worker.children[0].pid]
         assert (client.get(job["job_id"])["status"], listed["sees_files"]) == ("QUEUED", False)
         (tmp_path / "elsewhere").mkdir(exist_ok=True)
         (tmp_path / "elsewhere" / "files").symlink_to(tmp_path / "data" / "files")  # the share is mounted
-        ended = client.wait(job["job_id"], 20)
+        ended = client.wait(job["job_id"], 60)
         assert ended["status"] == "SUCCEEDED"
         client.download(ended["result"], tmp_path / "copy.txt")
     assert (tmp_path / "copy.txt").read_text() == "content"

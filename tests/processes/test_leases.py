@@ -79,7 +79,7 @@ def events(client, job):
 def test_a_handler_that_blocks_its_process_for_longer_than_the_lease_keeps_its_job(installation, client, go):
     worker = work(installation)
     job = client.submit("test.hold", {"seconds": 2.5})
-    ended = client.wait(job["job_id"], 20)
+    ended = client.wait(job["job_id"], 60)
     assert (ended["status"], ended["attempt"]) == ("SUCCEEDED", 1)
     assert events(client, job) == ["CREATED", "STARTED", "SUCCESS"]
     assert "worker.lease_lost" not in messages(worker.log)
@@ -103,7 +103,7 @@ def test_workers_that_were_stopped_past_their_leases_change_nothing_when_they_go
     assert [client.get(job["job_id"]) for job in jobs] == newer, "late successes leave no trace beside newer attempts"
     go(2, 3)
     for job in jobs:
-        ended = client.wait(job["job_id"], 20)
+        ended = client.wait(job["job_id"], 60)
         assert ended["result"] == ended["attempt"] > 1
         assert events(client, job)[:4] == ["CREATED", "STARTED", "RETRY", "STARTED"]
 
@@ -113,7 +113,7 @@ def test_a_child_that_is_killed_is_noticed_long_before_its_lease_ends(installati
     job = client.submit("test.wait", {}, max_retries=0)
     running(client, job)
     worker.children[0].kill()
-    ended = client.wait(job["job_id"], 20)
+    ended = client.wait(job["job_id"], 60)
     assert (ended["status"], ended["error"]["reason"]) == ("FAILED", "worker_lost")
 
 
@@ -128,7 +128,7 @@ def test_children_whose_parent_is_killed_work_until_the_lease_ends_and_no_longer
     _gone, alive = psutil.wait_procs(children, timeout=20)
     assert alive == []
     go(2)
-    assert client.wait(job["job_id"], 20)["result"] == 2
+    assert client.wait(job["job_id"], 60)["result"] == 2
 
 
 def test_a_worker_whose_slots_are_stuck_is_replaced_at_once(installation, client, go):
@@ -146,7 +146,7 @@ def test_a_worker_that_is_blocked_past_a_deadline_is_killed_and_the_job_has_time
     worker = work(installation)
     [blocked] = worker.children
     job = client.submit("test.block", {}, timeout_seconds=0.3, max_retries=0)
-    ended = client.wait(job["job_id"], 20)
+    ended = client.wait(job["job_id"], 60)
     assert (ended["status"], ended["error"]["reason"]) == ("FAILED", "timed_out")
     assert not blocked.is_running()
     assert "worker.overdue" in messages(worker.log)

@@ -20,7 +20,7 @@ def test_jobs_end_as_they_would_without_notifications(installation, behaviour):
         with Client(installation.serve(**provider).ready["url"]) as client:
             silent = [client.submit("demo.sleep", {"seconds": 0})["job_id"] for _ in range(JOBS)]
             told = [client.submit("demo.sleep", {"seconds": 0}, **TOLD)["job_id"] for _ in range(JOBS)]
-            ended = {job_id: client.wait(job_id, 20) for job_id in (*silent, *told)}
+            ended = {job_id: client.wait(job_id, 60) for job_id in (*silent, *told)}
             assert {job["status"] for job in ended.values()} == {"SUCCEEDED"}
             assert all(job["attempt"] == 1 for job in ended.values())
             [delivery] = client.call(calls.job_deliveries(told[0]))["items"]
@@ -35,7 +35,7 @@ def test_the_sandbox_is_the_only_host_that_hears_of_it(installation):
         provider = {"MAILTRAP_API_KEY": "the-key", "MAILTRAP_INBOX_ID": "4242", "MAILTRAP_API_HOST": mailtrap.url}
         installation.work(**provider)
         with Client(installation.serve(**provider).ready["url"]) as client:
-            job = client.wait(client.submit("demo.sleep", {"seconds": 0}, **TOLD)["job_id"], 20)
+            job = client.wait(client.submit("demo.sleep", {"seconds": 0}, **TOLD)["job_id"], 60)
             mailtrap.wait_for(1)
     [request] = mailtrap.received
     assert (request.method, request.path) == ("POST", "/api/send/4242")

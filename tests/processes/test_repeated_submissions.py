@@ -28,6 +28,6 @@ def test_a_submission_whose_server_was_killed_is_one_job(database, embedded_url,
             submission = aside.submit(client.submit, "demo.sleep", {"seconds": 0})
             assert doomed.end() == -SIGKILL
             assert forks.start(serves=True).url == doomed.url
-            job = client.wait(submission.result(30)["job_id"], 20)
+            job = client.wait(submission.result(30)["job_id"], 60)
             assert job["status"] == "SUCCEEDED"
             assert [one["job_id"] for one in client.call(calls.list_jobs())["items"]] == [job["job_id"]]

@@ -103,7 +103,7 @@ def test_old_and_new_work_side_by_side_through_migrations(forks: Forks, database
         with flowing(client) as flow:
             assert len(upgrade(database_url)) == 2
             job = client.submit("demo.sleep", {"seconds": 0})
-            assert client.wait(job["job_id"], 20)["status"] == "SUCCEEDED", "old code goes on, on the new schema"
+            assert client.wait(job["job_id"], 60)["status"] == "SUCCEEDED", "old code goes on, on the new schema"
             long = client.submit("test.wait_for_file", str(tmp_path / "file"), max_retries=0, priority=1)
             running(client, long)
             new = forks.start(partial(become, later), processors=["waiting"])
@@ -111,7 +111,7 @@ def test_old_and_new_work_side_by_side_through_migrations(forks: Forks, database
             old.terminate()
             assert old.end(0.5 + 5) == 0
             (tmp_path / "file").touch()
-        ended = [client.wait(job_id, 20) for job_id in (*flow.accepted, long["job_id"])]
+        ended = [client.wait(job_id, 60) for job_id in (*flow.accepted, long["job_id"])]
         assert {(one["status"], one["attempt"]) for one in ended} == {("SUCCEEDED", 1)}, "no attempt was used up"
         assert flow.refused == 0
         assert events(client, long) == ["CREATED", "STARTED", "RELEASED", "STARTED", "SUCCESS"]
@@ -126,7 +126,7 @@ def test_old_and_new_work_side_by_side_through_migrations(forks: Forks, database
         assert forks.start().end() == 1, "old code starts no more"
         assert "Install the newer version here." in (tmp_path / LOG).read_text()
     with Client(forks.start(partial(become, later), serves=True).url) as client:
-        assert client.wait(client.submit("demo.sleep", {"seconds": 0})["job_id"], 20)["status"] == "SUCCEEDED"
+        assert client.wait(client.submit("demo.sleep", {"seconds": 0})["job_id"], 60)["status"] == "SUCCEEDED"
 
 
 def test_a_worker_leaves_jobs_of_a_type_that_it_does_not_know(forks: Forks, tmp_path: Path):
@@ -138,8 +138,8 @@ def test_a_worker_leaves_jobs_of_a_type_that_it_does_not_know(forks: Forks, tmp_
         unknown = client.submit("test.wait_for_file", str(tmp_path), priority=1)
         known = [client.submit("demo.sleep", {"seconds": 0}) for _ in range(3)]
         forks.start()
-        assert {client.wait(job["job_id"], 20)["status"] for job in known} == {"SUCCEEDED"}
+        assert {client.wait(job["job_id"], 60)["status"] for job in known} == {"SUCCEEDED"}
         assert (client.get(unknown["job_id"])["status"], client.get(unknown["job_id"])["attempt"]) == ("QUEUED", 0)
         forks.start(processors=["waiting"])
-        assert client.wait(unknown["job_id"], 20)["status"] == "SUCCEEDED"
+        assert client.wait(unknown["job_id"], 60)["status"] == "SUCCEEDED"
         assert len({one["worker_id"] for one in client.call(calls.workers())["items"]}) == 2

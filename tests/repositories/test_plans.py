@@ -193,7 +193,7 @@ async def follow(connection: AsyncConnection, crowd: Crowd) -> None:
     tail = await queries.tail()
     await queries.events(EventTail(0, [Gap(1, tail.position)]), LIMIT)
     await queries.running(LIMIT)
-    await queries.deliveries([crowd.lost], [crowd.lost], LIMIT)
+    await queries.deliveries([crowd.lost], [crowd.lost], LIMIT - 1)  # which brings one of its own besides
 
 
 ACTS: dict[str, tuple[Act, set[str]]] = {

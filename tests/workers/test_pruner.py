@@ -41,7 +41,7 @@ async def test_a_walk_takes_many_batches_and_is_said_once(database, loop, said, 
     monkeypatch.setattr("perdure.core.retention.BATCH", 10)
     await history.write(database, [Past()] * 25)
     assert await walk(loop) == 3
-    assert said == [{"jobs": 25, "job_events": 25}]
+    assert said == [{"jobs": 25, "job_events": 25, "job_tags": 25}]
     assert await walk(loop) == 1
     assert len(said) == 1, "nothing removed, nothing said"
 
@@ -55,7 +55,7 @@ async def test_what_was_left_behind_is_found_on_the_next_day(database, loop, sai
         await walk(loop)
         assert said == []
     await walk(loop)
-    assert said == [{"jobs": 1, "job_events": 1, "deliveries": 1, "delivery_attempts": 1}]
+    assert said == [{"jobs": 1, "job_events": 1, "job_tags": 1, "deliveries": 1, "delivery_attempts": 1}]
 
 
 async def test_a_running_platform_prunes_by_itself(database, platform, signals, said):
@@ -63,7 +63,7 @@ async def test_a_running_platform_prunes_by_itself(database, platform, signals, 
     async with working(platform):
         if not said:
             await signals.wait_for(HistoryPruned)
-    assert said == [{"jobs": 1, "job_events": 1}]
+    assert said == [{"jobs": 1, "job_events": 1, "job_tags": 1}]
 
 
 def test_a_process_can_leave_it_to_others(platform):
