@@ -31,7 +31,7 @@ test: $(STAMP) ## Run the checks and the tests
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest --numprocesses=2 --dist=loadgroup --ignore=tests/processes
 
-test-processes: $(STAMP) ## Run the tests that start, stop and kill whole platforms
+test-processes: $(STAMP) ## Run the tests of whole platforms: started, killed, and as the pages say
 	$(BIN)/pytest --numprocesses=2 --dist=loadgroup tests/processes
 
 mutants: $(STAMP) ## Break one promise after another in a copy of the code; the tests must notice each

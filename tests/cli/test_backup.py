@@ -10,10 +10,12 @@ from perdure.cli.output import ExitCode
 from perdure.client import calls
 from perdure.client.client import Client
 
+SETTINGS = {"PERDURE_CONCURRENCY": "1", "PERDURE_LEASE_SECONDS": "3"}
+
 
 def test_what_was_waiting_and_what_was_running_goes_on_in_another_place(installation, tmp_path):
     def place(name):
-        return {"PERDURE_DATABASE_URL": "", "PERDURE_DATA_DIR": str(tmp_path / name), "PERDURE_CONCURRENCY": "1"}
+        return {"PERDURE_DATABASE_URL": "", "PERDURE_DATA_DIR": str(tmp_path / name)} | SETTINGS
 
     def perdure(name, *arguments):
         return subprocess.run(

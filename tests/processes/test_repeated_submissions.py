@@ -5,9 +5,9 @@ from functools import partial
 from signal import SIGKILL
 
 import pytest
-from tests.docs.test_code_blocks import free_port
 from tests.processes.dying import die_at
 from tests.processes.forked import Forks
+from tests.processes.test_code_blocks import free_port
 
 from perdure.client import calls
 from perdure.client.client import Client
