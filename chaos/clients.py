@@ -19,7 +19,7 @@ from chaos.history import Answer, History, Plan, Submission
 from chaos.installation import Installation
 from chaos.processors import TASK_TYPE, THREAD_TYPE
 from perdure.client import calls
-from perdure.client.client import AsyncClient
+from perdure.client.async_client import AsyncClient
 from perdure.client.errors import PerdureAPIError, ServerUnreachable
 
 BURST = 3

@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from perdure.client.client import AsyncClient, Client
+    from perdure.client.async_client import AsyncClient
+    from perdure.client.client import Client
     from perdure.processors.base import FileId, JobContext, NotRetryable, RetryAfter, Snooze, processor
 
 __version__ = "0.1.0"
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AsyncClient": "perdure.client.client",
+    "AsyncClient": "perdure.client.async_client",
     "Client": "perdure.client.client",
     "FileId": "perdure.processors.base",
     "JobContext": "perdure.processors.base",

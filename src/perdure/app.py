@@ -28,6 +28,7 @@ from perdure.routes import (
     health,
     inbox,
     job_actions,
+    job_records,
     jobs,
     operations,
     problems,
@@ -64,7 +65,7 @@ def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: b
     app.state.feed = Feed(platform.database, platform.wakeup)
     app.state.max_body_bytes = platform.settings.max_body_bytes
     app.state.local_inbox_key = LOCAL_INBOX_KEY
-    of_jobs = (job_actions, bulk, jobs)  # in this order: a job's id is none of their names
+    of_jobs = (job_actions, bulk, jobs, job_records)  # in this order: a job's id is none of their names
     others = (schedules, deliveries, files, operations, queues, stream, health)
     for module in (*of_jobs, *others, *((inbox,) if with_inbox else ())):
         app.include_router(module.router)

@@ -10,7 +10,8 @@ import httpx2
 import pytest
 
 from perdure.client import calls
-from perdure.client.client import AsyncClient, Client
+from perdure.client.async_client import AsyncClient
+from perdure.client.client import Client
 from perdure.client.errors import PerdureAPIError, ServerUnreachable
 from perdure.errors import ConfigurationError, InvalidInput, PerdureError
 

@@ -7,7 +7,8 @@ import httpx2
 import pytest
 
 from perdure.client import stream as module
-from perdure.client.client import AsyncClient, Client
+from perdure.client.async_client import AsyncClient
+from perdure.client.client import Client
 from perdure.client.errors import PerdureAPIError, ServerUnreachable
 
 URL = "http://127.0.0.1:8080"

@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from perdure.client.client import AsyncClient
+from perdure.client.async_client import AsyncClient
 
 pytestmark = pytest.mark.xdist_group("crashes")
 

@@ -10,7 +10,8 @@ from perdure.cli.output import moment, print_facts, print_line, print_table, sho
 from perdure.cli.server import AsJson, Url, show
 
 if TYPE_CHECKING:
-    from perdure.client.answers import Delivery, DeliveryDetail, Page
+    from perdure.client.answers import Page
+    from perdure.client.delivery_answers import Delivery, DeliveryDetail
 
 app = typer.Typer(help="The audit of notifications.", no_args_is_help=True)
 

@@ -19,8 +19,9 @@ from perdure.cli.server import Url
 from perdure.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from perdure.client.answers import Delivery, Job
+    from perdure.client.answers import Job
     from perdure.client.client import Client
+    from perdure.client.delivery_answers import Delivery
 
 RECIPIENT = "ada@example.com"
 TELLING: dict[str, Any] = {

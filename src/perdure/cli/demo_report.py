@@ -11,7 +11,8 @@ from perdure.cli.output import harmless, on_terminal, print_line
 from perdure.cli.timeline import print_timeline
 
 if TYPE_CHECKING:
-    from perdure.client.answers import Delivery, Event, Job, StoredFile
+    from perdure.client.answers import Event, Job, StoredFile
+    from perdure.client.delivery_answers import Delivery
 
 INDENT = "    "
 PAGE_WIDTH = 96

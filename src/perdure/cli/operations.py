@@ -11,7 +11,8 @@ from perdure.cli.output import moment, print_facts, print_line, print_table
 from perdure.cli.server import AsJson, Url, show
 
 if TYPE_CHECKING:
-    from perdure.client.answers import Activity, History, Page, Statistics, Worker, WorkerJob
+    from perdure.client.answers import Page
+    from perdure.client.operations_answers import Activity, History, Statistics, Worker, WorkerJob
 
 
 BARS = " ▁▂▃▄▅▆▇█"

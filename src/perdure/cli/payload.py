@@ -1,4 +1,4 @@
-"""What `perdure jobs submit` takes for a payload, judged before anything is sent."""
+"""What commands send of what they were given: payloads are judged before anything is sent."""
 
 from __future__ import annotations
 
@@ -44,3 +44,7 @@ def read_payload(given: str | None) -> Any:
         return json.loads(text)
     except (OSError, ValueError) as error:
         raise wrong_usage(f"--payload must be JSON, @FILE or -; this cannot be read: {error}") from None
+
+
+def given_ones(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in (None, [])}

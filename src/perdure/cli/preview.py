@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from perdure.cli.output import moment, print_line, print_table
 
 if TYPE_CHECKING:
-    from perdure.client.answers import Preview
+    from perdure.client.preview_answers import Preview
 
 
 def print_preview(preview: Preview) -> None:

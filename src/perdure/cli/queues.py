@@ -10,7 +10,7 @@ from perdure.cli.output import moment, print_line, print_table
 from perdure.cli.server import AsJson, Url, show
 
 if TYPE_CHECKING:
-    from perdure.client.answers import Queue, QueuePause, Queues
+    from perdure.client.operations_answers import Queue, QueuePause, Queues
 
 app = typer.Typer(help="List queues, pause and resume them.", no_args_is_help=True)
 

@@ -11,7 +11,8 @@ from perdure.cli.payload import read_payload
 from perdure.cli.server import AsJson, Url, connect, show
 
 if TYPE_CHECKING:
-    from perdure.client.answers import Page, Schedule, ScheduleSummary
+    from perdure.client.answers import Page
+    from perdure.client.schedule_answers import Schedule, ScheduleSummary
 
 app = typer.Typer(help="Jobs that come again, by cron expressions.", no_args_is_help=True)
 

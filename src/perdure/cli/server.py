@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Url = Annotated[str | None, typer.Option("--url", help="Where the server is. [env: PERDURE_URL]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print exactly what the API answers.")]
 Answer = TypeVar("Answer")
+TimeLimit = Annotated[float | None, typer.Option("--timeout", min=0, help="Give up waiting after so many seconds.")]
 JobId = Annotated[str, typer.Argument(help="The job's id.")]
 
 

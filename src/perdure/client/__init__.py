@@ -1,1 +1,1 @@
-"""The typed client: what can be asked (``calls``), and the two that ask it (``client``)."""
+"""The typed client: what can be asked (``calls``), and the two that ask it (``client``, ``async_client``)."""

@@ -13,30 +13,21 @@ from uuid import UUID
 
 from perdure.client.action_answers import JobAction, JobActionPreview
 from perdure.client.answers import (
-    Delivery,
-    DeliveryDetail,
     Event,
     Explanation,
-    Health,
-    History,
     Job,
     JobFile,
     JobSummary,
-    JobType,
     LogLine,
-    Mail,
     Page,
-    Preview,
-    QueuePause,
-    Queues,
-    Schedule,
-    ScheduleSummary,
-    Statistics,
     StoredFile,
     StreamEvent,
     Submitted,
-    Worker,
 )
+from perdure.client.delivery_answers import Delivery, DeliveryDetail, Mail
+from perdure.client.operations_answers import Health, History, JobType, QueuePause, Queues, Statistics, Worker
+from perdure.client.preview_answers import Preview
+from perdure.client.schedule_answers import Schedule, ScheduleSummary
 
 Id = str | UUID
 Answer = TypeVar("Answer")

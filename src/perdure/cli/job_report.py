@@ -1,0 +1,58 @@
+"""How jobs are shown: a table of many, the facts of one, its state, and why it stands where it stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from perdure.cli.output import moment, print_facts, print_line, print_table, shown
+from perdure.cli.timeline import print_timeline
+
+if TYPE_CHECKING:
+    from perdure.client.answers import Event, Explanation, Job, JobSummary, Page
+
+
+def print_jobs(page: Page[JobSummary]) -> None:
+    if not page["items"]:
+        print_line("No jobs. Submit one: perdure jobs submit demo.sleep --wait")
+        return
+    print_table(
+        ["job", "type", "queue", "status", "attempt", "created"],
+        [
+            [
+                job["job_id"],
+                job["job_type"],
+                job["queue"],
+                job["status"],
+                f"{job['attempt']}/{job['max_attempts']}",
+                moment(job["created_at"]),
+            ]
+            for job in page["items"]
+        ],
+        dispensable=["queue", "created"],
+    )
+    if page["next_cursor"]:
+        print_line(f"More: --cursor {page['next_cursor']}")
+
+
+def print_job(job: Job) -> None:
+    print_facts([(name, _fact(name, value)) for name, value in job.items() if value not in (None, [])])
+
+
+def print_events(timeline: Page[Event]) -> None:
+    print_timeline(timeline["items"])
+
+
+def print_explanation(explanation: Explanation) -> None:
+    print_line("", explanation["status"], f"  {explanation['summary']}")
+    for reason in explanation["reasons"][1:]:
+        print_line(f"  {reason['message']}")
+
+
+def print_status(job: Job) -> None:
+    print_line(f"{job['job_id']}  ", job["status"])
+    if job["status"] == "RUNNING":
+        print_line("It runs; it was asked to stop.")
+
+
+def _fact(name: str, value: Any) -> str:
+    return moment(value) if name.endswith("_at") else shown(value)

@@ -1,0 +1,53 @@
+"""What a server answers about notifications, as types like those of ``answers``."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+
+class Delivery(TypedDict):
+    """One telling of one recipient (masked) about one event of a job."""
+
+    delivery_id: str
+    job_id: str
+    run: int
+    event: str
+    channel: str
+    provider: str
+    recipient: str | None
+    status: str
+    reason: str | None
+    attempts: int
+    next_attempt_at: str | None
+    provider_message_id: str | None
+    created_at: str
+    finished_at: str | None
+    resend_of: str | None
+
+
+class Try(TypedDict):
+    """One try of a delivery."""
+
+    number: int
+    started_at: str
+    duration_ms: int
+    provider: str
+    verdict: str
+    status_code: int | None
+    error_type: str | None
+    message: str | None
+    provider_message_id: str | None
+
+
+class DeliveryDetail(Delivery):
+    """A delivery with every try."""
+
+    tries: list[Try]
+
+
+class Mail(TypedDict):
+    """A mail that the local inbox caught; ``mail`` is the body that was sent to Mailtrap's API."""
+
+    message_id: str
+    received_at: str
+    mail: dict[str, Any]

@@ -1,0 +1,68 @@
+"""What happened, as typed values by subject, and the hub that passes them on: all of it is imported from here.
+
+Code that acts emits signals and knows nothing of logs or metrics; telemetry subscribes. Tests wait on signals, so
+that no test sleeps. Values here are plain: ids and counts, never a job, a secret or an address.
+"""
+
+from perdure.signals.hub import Signal, Signals
+from perdure.signals.jobs import (
+    AttemptError,
+    JobsClaimed,
+    JobsRescued,
+    JobsSubmitted,
+    JobTransitioned,
+    TransitionRefused,
+)
+from perdure.signals.notifications import NotificationFailed, NotificationIntended, NotificationSettled
+from perdure.signals.operations import (
+    HistoryPruned,
+    JobActionAdvanced,
+    QueuePaused,
+    QueueResumed,
+    ScheduleFailed,
+    SlotsMissed,
+)
+from perdure.signals.workers import (
+    AttemptEndedLate,
+    AttemptStuck,
+    FileStoreMissed,
+    FileStoreSeen,
+    LeaseLost,
+    LoopBroken,
+    LoopInterrupted,
+    WorkerOverdue,
+    WorkerStarted,
+    WorkerStopped,
+    WorkerWornOut,
+)
+
+__all__ = [
+    "AttemptEndedLate",
+    "AttemptError",
+    "AttemptStuck",
+    "FileStoreMissed",
+    "FileStoreSeen",
+    "HistoryPruned",
+    "JobActionAdvanced",
+    "JobTransitioned",
+    "JobsClaimed",
+    "JobsRescued",
+    "JobsSubmitted",
+    "LeaseLost",
+    "LoopBroken",
+    "LoopInterrupted",
+    "NotificationFailed",
+    "NotificationIntended",
+    "NotificationSettled",
+    "QueuePaused",
+    "QueueResumed",
+    "ScheduleFailed",
+    "Signal",
+    "Signals",
+    "SlotsMissed",
+    "TransitionRefused",
+    "WorkerOverdue",
+    "WorkerStarted",
+    "WorkerStopped",
+    "WorkerWornOut",
+]

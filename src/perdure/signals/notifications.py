@@ -1,0 +1,48 @@
+"""What happened to notifications."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from perdure.signals.hub import Signal
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationIntended(Signal):
+    """Who is to be told of a job's event: per channel ``PENDING`` or ``SKIPPED:<reason>``. After the commit."""
+
+    job_id: UUID
+    event: str
+    channels: Mapping[str, str]
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationSettled(Signal):
+    """A delivery that a notifier had claimed is sent, given up or skipped, ``duration_seconds`` after it was written.
+
+    After the commit.
+    """
+
+    delivery_id: UUID
+    job_id: UUID
+    provider: str
+    status: str
+    reason: str | None
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationFailed(Signal):
+    """One try of a delivery failed. ``message`` holds no secret and no address; ``recipient`` is masked."""
+
+    delivery_id: UUID
+    job_id: UUID
+    provider: str
+    recipient: str
+    attempt: int
+    error_type: str
+    message: str
+    final: bool
