@@ -25,7 +25,7 @@ def test_a_job_whose_worker_is_killed_runs_again_and_ends(installation, client):
     running(client, job)
     first.kill()
     installation.work()
-    ended = client.wait(job["job_id"], 30)
+    ended = client.wait(job["job_id"], 60)
     assert ended["status"] == "FAILED"
     assert ended["error"]["reason"] == "timed_out", "the second attempt ran, to its own end"
     assert ended["attempt"] == 2
@@ -37,18 +37,18 @@ def test_a_killed_workers_last_attempt_is_worker_lost_and_is_told(installation, 
     job = client.submit("demo.sleep", {"seconds": 30}, max_retries=0, **TOLD)
     running(client, job)
     worker.kill()
-    ended = client.wait(job["job_id"], 30)
+    ended = client.wait(job["job_id"], 60)
     assert (ended["status"], ended["error"]["reason"]) == ("FAILED", "worker_lost")
     [delivery] = until(lambda: client.call(calls.job_deliveries(job["job_id"]))["items"])
     assert delivery["event"] == "FAILURE"
 
 
 def test_nothing_is_left_running_after_a_kill_under_load(installation, client):
-    first, second = installation.work(), installation.work()
-    jobs = [client.submit("demo.sleep", {"seconds": 0.05}, retry=QUICKLY) for _ in range(60)]
+    first, second = (installation.work(PERDURE_CONCURRENCY="4") for _ in range(2))
+    jobs = [client.submit("demo.sleep", {"seconds": 0.3}, retry=QUICKLY) for _ in range(60)]
     until(lambda: client.call(calls.list_jobs(status=["RUNNING"]))["items"])
     first.kill()
-    ended = [client.wait(job["job_id"], 30) for job in jobs]
+    ended = [client.wait(job["job_id"], 60) for job in jobs]
     assert {job["status"] for job in ended} == {"SUCCEEDED"}
     assert second.stop() == 0
 
