@@ -162,7 +162,7 @@ async def jobs(platform):
     async def read():
         async with platform.database.snapshot() as connection:
             found = await JobQueries(connection).newest(JobFilter(), None, 10)
-            return {job.job_id: await JobQueries(connection).get(job.job_id) for job in found}
+            return {job.job_id: await JobQueries(connection).get(job.job_id) for job in found.jobs}
 
     return read
 

@@ -55,7 +55,7 @@ async def read(actions, action):
 
 async def jobs_of(platform, **wanted):
     async with platform.database.snapshot() as connection:
-        return await JobQueries(connection).newest(JobFilter(**wanted), None, 1_000)
+        return (await JobQueries(connection).newest(JobFilter(**wanted), None, 1_000)).jobs
 
 
 async def steps(platform):

@@ -259,8 +259,8 @@ async def test_pages_do_not_overlap(any_database):
     await add(any_database, *jobs)
     async with any_database.snapshot() as connection:
         queries = JobQueries(connection)
-        first = await queries.newest(JobFilter(queue="a"), None, 3)
-        rest = await queries.newest(JobFilter(queue="a"), first[-1].job_id, 3)
+        first = (await queries.newest(JobFilter(queue="a"), None, 3)).jobs
+        rest = (await queries.newest(JobFilter(queue="a"), first[-1].job_id, 3)).jobs
     wanted = [job.job_id for job in reversed(jobs) if job.queue == "a"]
     assert [job.job_id for job in first + rest] == wanted
 

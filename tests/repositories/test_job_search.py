@@ -16,7 +16,7 @@ from perdure.models.job import Job
 from perdure.models.lifecycle import FINAL, JobStatus
 from perdure.models.outcome import ErrorReason, JobError
 from perdure.models.retry import RetryPolicy
-from perdure.repositories import job_search
+from perdure.repositories import job_search, job_ways
 from perdure.repositories.job_filter import JobFilter
 from perdure.repositories.job_queries import JobQueries
 from perdure.repositories.job_repository import JobRepository
@@ -128,20 +128,26 @@ def combined(filters: Sequence[dict]) -> Iterator[JobFilter]:
 
 
 async def pages(queries: JobQueries, wanted: JobFilter) -> list[UUID]:
-    found: list[UUID] = []
-    while page := await queries.newest(wanted, found[-1] if found else None, PAGE):
-        found += [job.job_id for job in page]
+    page = await queries.newest(wanted, None, PAGE)
+    found = [job.job_id for job in page.jobs]
+    while page.rest is not None:
+        page = await queries.newest(wanted, page.rest, PAGE)
+        found += [job.job_id for job in page.jobs]
     return found
 
 
 async def test_each_filter_finds_what_matches_newest_first_and_once(database, monkeypatch):
-    monkeypatch.setattr(job_search, "NEWEST_FAILED", 25)  # so that older ones are found by the index of words
+    """Whether there is time, or for one look only; and whether words are found by their index, or are too frequent."""
+    chance = random.Random(8)
+    monkeypatch.setattr(job_search, "FIRST_LOOK", 15)
     jobs = some_jobs(database, 200)
     async with database.transaction() as connection:
         await JobRepository(connection).add(jobs)
         queries = JobQueries(connection)
         empty = []
         for wanted in combined(single_filters(jobs)):
+            monkeypatch.setattr(job_search, "LOOKING_SECONDS", chance.choice([0, 60]))
+            monkeypatch.setattr(job_ways, "FREQUENT", chance.choice([2, 100]))
             expected = [job.job_id for job in jobs if matches(job, wanted)]
             assert await pages(queries, wanted) == sorted(expected, reverse=True), wanted
             matching = select(JobRow.job_id).where(*wanted.conditions())

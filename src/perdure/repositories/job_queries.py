@@ -16,7 +16,7 @@ from perdure.db.models import JobEventRow, JobRow
 from perdure.models.job import Job
 from perdure.models.lifecycle import FINAL, JobStatus, TimelineEvent
 from perdure.repositories.job_filter import JobFilter
-from perdure.repositories.job_search import page
+from perdure.repositories.job_search import Found, JobSearch
 from perdure.repositories.mappers import job_from_row
 
 _JOBS = table_of(JobRow)
@@ -45,10 +45,9 @@ class JobQueries:
         row = (await self._connection.execute(select(_JOBS).where(JobRow.job_id == job_id))).mappings().one_or_none()
         return None if row is None else job_from_row(row)
 
-    async def newest(self, wanted: JobFilter, before: UUID | None, limit: int) -> list[Job]:
+    async def newest(self, wanted: JobFilter, before: UUID | None, limit: int) -> Found:
         """Up to ``limit`` jobs that match, newest first (ids are time-ordered), older than the id ``before``."""
-        found = await self._connection.execute(*page(wanted, before, limit))
-        return [job_from_row(row) for row in found.mappings()]
+        return await JobSearch(self._connection, wanted).newest(before, limit)
 
     async def timeline(self, job: Job) -> list[TimelineEntry]:
         """The job's whole story in order, over all its runs: what was recorded, and what its row already tells."""

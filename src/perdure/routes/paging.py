@@ -25,7 +25,11 @@ Cursor = Annotated[Annotated[str, Field(max_length=100)] | None, Field(descripti
 def page_of(found: Sequence[Item], limit: int, id_of: Callable[[Item], UUID]) -> tuple[Sequence[Item], str | None]:
     """The page, and the cursor of the next one if there is one: ``found`` is what was read, one more than ``limit``."""
     page = found[:limit]
-    return page, _write_cursor(id_of(page[-1])) if len(found) > limit else None
+    return page, write_cursor(id_of(page[-1])) if len(found) > limit else None
+
+
+def write_cursor(last_id: UUID) -> str:
+    return base64.urlsafe_b64encode(last_id.bytes).decode().rstrip("=")
 
 
 def read_cursor(cursor: str | None) -> UUID | None:
@@ -38,7 +42,3 @@ def read_cursor(cursor: str | None) -> UUID | None:
         raise InvalidCursor(
             "This is no cursor of this list. Take `next_cursor` of the page before, unchanged."
         ) from None
-
-
-def _write_cursor(last_id: UUID) -> str:
-    return base64.urlsafe_b64encode(last_id.bytes).decode().rstrip("=")
