@@ -125,6 +125,14 @@ def test_watching_tells_each_thing_once_and_the_progress(server):
     ]
 
 
+def test_a_list_is_followed_to_the_first_jobs(server):
+    listed = {"items": [JOB], "next_cursor": "c"}
+    one = server({"/v1/jobs": [(200, {"items": [], "next_cursor": cursor}) for cursor in "ab"] + [(200, listed)]})
+    done = perdure("jobs", "list", "--tag", "rare", "--json", PERDURE_URL=one.url)
+    assert json.loads(done.stdout) == listed, done.stderr
+    assert one.asked == ["/v1/jobs"] * 3
+
+
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_log_is_followed_to_the_end_of_the_job(server, as_json):
     more, last = SAID | {"line": 10_002, "level": "info"}, SAID | {"line": 20_001, "attempt": 2}

@@ -22,8 +22,9 @@ from perdure.cli.filters import (
 )
 from perdure.cli.job_log import log
 from perdure.cli.job_report import print_events, print_explanation, print_job, print_jobs, print_status
+from perdure.cli.output import print_json
 from perdure.cli.payload import given_ones, read_payload
-from perdure.cli.server import AsJson, JobId, Url, show
+from perdure.cli.server import AsJson, JobId, Url, connect, show
 from perdure.cli.submit import submit
 from perdure.cli.tail import tail
 from perdure.cli.watch import watch
@@ -66,8 +67,14 @@ def list_(
         created_after=created_after,
         created_before=created_before,
     )
-    call = calls.list_jobs(**filters, limit=limit, cursor=cursor)
-    show(call, url, as_json=as_json, as_text=print_jobs)
+    with connect(url) as client:
+        page = client.call(calls.list_jobs(**filters, limit=limit, cursor=cursor))
+        while page["next_cursor"] and not page["items"]:  # a long search, answered in parts
+            page = client.call(calls.list_jobs(**filters, limit=limit, cursor=page["next_cursor"]))
+    if as_json:
+        print_json(page)
+    else:
+        print_jobs(page)
 
 
 @app.command()

@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 
 class Page(TypedDict, Generic[Item]):
-    """One page of a list; ``next_cursor`` is None on the last one."""
+    """One page of a list; ``next_cursor`` is None on the last one. Before it, one of jobs may have few or none."""
 
     items: list[Item]
     next_cursor: str | None

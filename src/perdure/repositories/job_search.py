@@ -33,7 +33,7 @@ FIRST_LOOK = 1_000
 NEXT_LOOK = 4
 """So many times as many are looked at next."""
 LOOKING_SECONDS = 0.2
-"""No look is begun later: the last one takes some four times as long as all those before it."""
+"""No look is begun later: the last one takes some three times as long as all those before it."""
 
 _FIRST_ID = UUID(int=0)
 

@@ -27,7 +27,7 @@ from perdure.models.lifecycle import JobStatus
 from perdure.repositories.job_filter import ASKED_EMAIL, ASKED_USER, HAS_WORDS, JobFilter
 
 FREQUENT = 20_000
-"""Words that more jobs have are not looked for by the index of words: it gives all their jobs, and in no order."""
+"""Words that more jobs have are not found by the index of words: it gives all their jobs, and in no order."""
 
 _FAILED = (JobStatus.FAILED, JobStatus.CANCELLED)
 _GROUP = ("job.status", "job.job_type", "job.queue")
@@ -56,8 +56,9 @@ class JobWays:
     high: str
 
     def all(self, *, by_words: bool) -> list[Way]:
-        """Each alone finds all that match. The index of words is among them only if asked for: to look may take it
-        a tenth of a second.
+        """Each alone finds all that match.
+
+        ``by_words`` counts in the index of words, which takes its time where words are frequent.
         """
         wanted = self.wanted
         ways = []

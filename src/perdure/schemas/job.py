@@ -180,7 +180,9 @@ class JobAnswer(JobSummary):
 
 class JobList(Answer):
     items: list[JobSummary]
-    next_cursor: str | None = Field(description="pass it as `cursor` for the next page; null on the last one")
+    next_cursor: str | None = Field(
+        description="pass it as `cursor` for the next page; null on the last one alone, though others may be empty"
+    )
 
 
 class EventAnswer(Answer):
