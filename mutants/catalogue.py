@@ -180,6 +180,7 @@ MUTANTS = (
         "pg_try_advisory_xact_lock(hashtextextended('perdure type ' || job_type, 0))",
         "true",
         (LIMITS,),
+        evidence="assert ",
     ),
     Mutant(
         "a retry forgets the attempts before it",
