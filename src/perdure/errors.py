@@ -109,8 +109,8 @@ class IdempotencyKeyReused(InvalidInput):
 
     def __init__(self, job_id: UUID, fields: list[str]) -> None:
         super().__init__(
-            f"Another job was submitted under this Idempotency-Key (job_id says which); {', '.join(fields)} differ. "
-            "Send what was sent then, or a new key."
+            f"The job {job_id} was submitted under this Idempotency-Key, and is another in {', '.join(fields)}. Send "
+            "what was sent then, or a new key."
         )
         self.job_id = job_id
         self.fields = fields
@@ -139,9 +139,7 @@ class UniqueKeyTaken(Conflict):
     code = "unique_key_taken"
 
     def __init__(self, job_id: UUID) -> None:
-        super().__init__(
-            "A live job, whose id is this problem's job_id, has the unique key. Wait until it is final, or cancel it."
-        )
+        super().__init__(f"The live job {job_id} has the unique key. Wait until it is final, or cancel it.")
         self.job_id = job_id
 
     def extensions(self) -> dict[str, Any]:
@@ -153,8 +151,8 @@ class ReplayedJobRemoved(Conflict):
 
     def __init__(self, job_id: UUID) -> None:
         super().__init__(
-            "The job that was submitted under this Idempotency-Key was carried out, and removed since. To submit "
-            "another one, send a new key."
+            f"The job {job_id}, which was submitted under this Idempotency-Key, was carried out, and removed since. "
+            "To submit another one, send a new key."
         )
         self.job_id = job_id
 
@@ -171,8 +169,8 @@ class SubmissionInDoubt(Unavailable):
 
     def __init__(self, job_id: UUID) -> None:
         super().__init__(
-            "The database went away while the job was committed. Once it is back, GET /v1/jobs/{job_id} with this "
-            "problem's job_id says whether the job is stored; if it is not, submit it again."
+            f"The database went away while the job was committed. Once it is back, GET /v1/jobs/{job_id} says whether "
+            "the job is stored; if it is not, submit it again."
         )
         self.job_id = job_id
 

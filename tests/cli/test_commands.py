@@ -77,6 +77,7 @@ def test_a_job_from_submission_to_its_end(url, tmp_path):
     filters = ["--status", "succeeded", "--user", "ada", "--tag", "nightly", "--search", job["job_id"][:18]]
     listed = json.loads(perdure("jobs", "list", *filters, "--json", url=url).stdout)
     assert job["job_id"] in [one["job_id"] for one in listed["items"]]
+    assert perdure("jobs", "list", "--tag", "weekly", url=url).stdout == "None matches.\n"
     again = perdure("jobs", "retry", job["job_id"], url=url)
     assert again.stdout.split() == [job["job_id"], "QUEUED"]
     assert perdure("jobs", "watch", job["job_id"], url=url).returncode == 0
@@ -89,6 +90,8 @@ def test_a_job_is_submitted_once_or_not_at_all(url):
     assert first == again
     refused = perdure(*submit, "--unique-key", "u", "--json", url=url)
     assert (refused.returncode, json.loads(refused.stdout)["job_id"]) == (1, first[0])
+    for other in (("--unique-key", "u"), ("--idempotency-key", "k")):
+        assert f"The{' live' * (other[1] == 'u')} job {first[0]} " in perdure(*submit, *other, url=url).stderr
     previewed = perdure(*submit, "--unique-key", "u", "--email", "ada@example.com", "--dry-run", url=url)
     assert previewed.returncode == 0, previewed.stderr
     for said in ("SCHEDULED", first[0], "FAILURE\temail\ta***@e***.com\tPENDING"):
@@ -228,7 +231,9 @@ MISTAKES = [
     (["jobs", "submit", "csv.profile", "--file", "missing.csv"], 2, "no file"),
     (["jobs", "submit", "demo.sleep", "--email", "x"], 1, "context.email"),
     (["jobs", "list", "--limit", "0"], 2, "limit"),
-    (["actions", "start", "cancel", "--yes"], 1, "the filter names no condition"),
+    (["actions", "start", "cancel", "--yes"], 2, "or --all, alone"),
+    (["actions", "start", "cancel", "--all", "--queue", "q"], 2, "or --all, alone"),
+    (["jobs", "list", "--tag", "ä"], 1, "tag: "),
     (["nonsense"], 2, "No such command"),
 ]
 

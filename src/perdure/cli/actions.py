@@ -22,6 +22,7 @@ from perdure.cli.filters import (
     filters_of,
 )
 from perdure.cli.output import moment, on_terminal, print_facts, print_json, print_line, print_table, shown
+from perdure.cli.payload import wrong_usage
 from perdure.cli.server import AsJson, Url, connect, show
 from perdure.models.job_action import ActionVerb
 
@@ -74,6 +75,8 @@ def start(
         created_after=created_after,
         created_before=created_before,
     )
+    if everything == any(filters.values()):
+        raise wrong_usage("say which jobs, by a filter or two; or --all, alone, if you mean every job.")
     with connect(url) as client:
         if dry_run or not yes:
             preview = client.call(calls.preview_action(verb.value, filters, everything=everything))

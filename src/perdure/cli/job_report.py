@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from perdure.client.answers import Event, Explanation, Job, JobSummary, Page
 
 
-def print_jobs(page: Page[JobSummary]) -> None:
+def print_jobs(page: Page[JobSummary], *, is_filtered: bool) -> None:
     if not page["items"]:
-        print_line("No jobs. Submit one: perdure jobs submit demo.sleep --wait")
+        print_line("None matches." if is_filtered else "No jobs. Submit one: perdure jobs submit demo.sleep --wait")
         return
     print_table(
         ["job", "type", "queue", "status", "attempt", "created"],

@@ -74,7 +74,7 @@ def list_(
     if as_json:
         print_json(page)
     else:
-        print_jobs(page)
+        print_jobs(page, is_filtered=any(filters.values()))
 
 
 @app.command()
