@@ -217,4 +217,33 @@ MUTANTS = (
         "USING (job_id)",
         ("tests/workers/test_attempt_log.py",),
     ),
+    Mutant(
+        "an idempotency key is kept before its job is",
+        "core/commands.py",
+        "            first = await IdempotencyRepository(connection).take(key, submission, now, now - KEPT)\n",
+        """            async with self._database.transaction() as own:
+                first = await IdempotencyRepository(own).take(key, submission, now, now - KEPT)
+""",
+        ("tests/routes/test_submission.py",),
+    ),
+    Mutant(
+        "a restart does not ask who has its unique key",
+        "repositories/job_repository.py",
+        "if not any(transition.takes_unique_key for transition in transitions):",
+        "if transitions:",
+        ("tests/repositories/test_unique_keys.py",),
+        evidence="sqlalchemy.exc.IntegrityError",
+    ),
+    Mutant(
+        "an action notes how far it has come after its batch",
+        "core/job_actions.py",
+        """acted = await self._carry_out(connection, action, wanted, now)
+            await actions.save(action)
+""",
+        """acted = await self._carry_out(connection, action, wanted, now)
+        async with self._database.transaction() as own:
+            await JobActionRepository(own).save(action)
+""",
+        ("tests/core/test_job_actions.py",),
+    ),
 )
