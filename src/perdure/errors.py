@@ -8,7 +8,7 @@ PerdureError
 │   ├── UnknownJobType           no worker ever published this job type
 │   ├── InvalidCursor            a list cursor that this server did not make
 │   ├── BodyTooLarge             more bytes than the limit allows
-│   ├── UnsupportedMediaType     the body is not sent as JSON
+│   ├── UnsupportedMediaType     the body is not sent as JSON, or compressed
 │   ├── RangeNotSatisfiable      a part of a file that lies beyond its end
 │   └── IdempotencyKeyReused     the key is that of another submission (``job_id``, ``fields`` say of which)
 ├── Unauthenticated              no API key, or one that is not known (any more)

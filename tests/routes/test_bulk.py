@@ -117,6 +117,7 @@ async def test_a_unique_key_is_given_once(http):
         (b"{}", {"content-type": "application/json"}, 422, "malformed_json"),
         (b"", {"content-type": "application/json"}, 422, "malformed_json"),
         (b"{}", NDJSON | {"idempotency-key": "k"}, 422, "validation_failed"),
+        (b"{}", NDJSON | {"content-encoding": "gzip"}, 415, "unsupported_media_type"),
     ],
 )
 async def test_what_can_hold_no_jobs_is_refused_as_a_whole(http, body, headers, status, code):

@@ -161,6 +161,12 @@ async def test_only_json_is_taken_for_json(http, media_type):
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
+@pytest.mark.parametrize(("encoding", "status"), [("gzip", 415), ("identity", 201)])
+async def test_a_compressed_body_is_refused_as_what_it_is(http, encoding, status):
+    answer = await http.post("/v1/jobs", json={"job_type": "demo.sleep"}, headers={"content-encoding": encoding})
+    assert answer.status_code == status, answer.text
+
+
 async def test_unknown_options_are_refused(http):
     answer = await http.post("/v1/jobs?dry-run=true", json={"job_type": "demo.sleep"})
     assert answer.status_code == 422

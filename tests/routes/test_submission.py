@@ -98,6 +98,18 @@ async def test_what_is_no_key_is_refused(http, key):
     assert await jobs(http) == []
 
 
+async def test_a_key_is_refused_where_it_would_not_be_kept(http):
+    job = await submit(http, JOB)
+    await http.post(f"{job.headers['location']}/cancel")
+    for path, body in [
+        (f"{job.headers['location']}/retry", {"payload": {"seconds": 2}}),
+        ("/v1/jobs/actions", {"action": "retry", "all": True}),
+    ]:
+        answer = await http.post(path, json=body, headers={"Idempotency-Key": "k"})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "Idempotency-Key")
+    assert len(await jobs(http)) == 1
+
+
 async def test_the_longest_key_is_taken(http):
     assert (await submit(http, JOB, "~" * 255)).status_code == 201
 

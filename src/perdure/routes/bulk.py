@@ -11,15 +11,15 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi import Request as HttpRequest
 
 from perdure.core.bulk import Sent
-from perdure.errors import FieldProblem, InvalidInput, PerdureError, UnsupportedMediaType, ValidationFailed
+from perdure.errors import InvalidInput, PerdureError, UnsupportedMediaType
 from perdure.models.api_key import Scope
 from perdure.models.job import Job
 from perdure.routes.authentication import needs
-from perdure.routes.dependencies import BulkPart, media_type_of
+from perdure.routes.dependencies import BulkPart, media_type_of, takes_no_idempotency_key
 from perdure.routes.problems import document, responses
 from perdure.routes.spooled import SpooledAnswer
 from perdure.schemas.base import Request
@@ -53,7 +53,7 @@ class NoQuery(Request):
 
 @router.post(
     "/bulk",
-    dependencies=[needs(Scope.SUBMIT)],
+    dependencies=[needs(Scope.SUBMIT), Depends(takes_no_idempotency_key)],
     status_code=200,
     summary="Submit many jobs",
     response_class=SpooledAnswer,
@@ -79,17 +79,12 @@ async def submit_many(
     request: HttpRequest,
     bulk: BulkPart,
     _query: Annotated[NoQuery, Query()],
-    idempotency_key: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
     """Takes a job a line (NDJSON), or a JSON array of jobs, of any length, and answers one line for each, in order.
 
     A line of the answer has the `index` of the job (from 0; blank lines do not count) and its `job_id` once it is
     committed, or the `problem` that kept it out. What is wrong with one job keeps no other one out.
     """
-    if idempotency_key is not None:  # ignoring it would let a client believe that it may repeat itself
-        raise ValidationFailed(
-            [FieldProblem("Idempotency-Key", "is for single jobs; give each job a unique_key instead", "not_supported")]
-        )
     cutter = _CUTTERS.get(media_type_of(request))
     if cutter is None:
         raise UnsupportedMediaType(f"Send a job a line with `Content-Type: {NDJSON}`, or a JSON array of jobs.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,7 +18,7 @@ from perdure.core.queue_commands import QueueCommands
 from perdure.core.schedule_commands import ScheduleCommands
 from perdure.core.waiting import FinishedJobs
 from perdure.db.session import Database
-from perdure.errors import BodyTooLarge, UnsupportedMediaType
+from perdure.errors import BodyTooLarge, FieldProblem, UnsupportedMediaType, ValidationFailed
 from perdure.models.api_key import ApiKey
 from perdure.schemas.reading import read_json
 from perdure.telemetry.metrics import Metrics
@@ -110,8 +110,20 @@ def json_body(model: type[Model], *, required: bool = True) -> Callable[[Request
     return read
 
 
+def takes_no_idempotency_key(
+    idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key", include_in_schema=False)] = None,
+) -> None:
+    """Refuses the header on routes that do not keep it: ignored, it would let a client believe it may repeat itself."""
+    if idempotency_key is not None:
+        raise ValidationFailed(
+            [FieldProblem("Idempotency-Key", "is for POST /v1/jobs alone; leave it out", "not_supported")]
+        )
+
+
 def media_type_of(request: Request) -> str:
-    """What the body is said to be, without parameters."""
+    """What the body is said to be, without parameters; raises ``UnsupportedMediaType`` for one that is compressed."""
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType("The body is compressed. Send it as it is, without the header `Content-Encoding`.")
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 

@@ -12,7 +12,14 @@ from perdure.errors import NotFound
 from perdure.models.api_key import ApiKey, Scope
 from perdure.repositories.job_action_repository import JobActionRepository
 from perdure.routes.authentication import needs
-from perdure.routes.dependencies import Caller, JobActionsPart, Reading, documents_body, json_body
+from perdure.routes.dependencies import (
+    Caller,
+    JobActionsPart,
+    Reading,
+    documents_body,
+    json_body,
+    takes_no_idempotency_key,
+)
 from perdure.routes.paging import DEFAULT_LIMIT, Cursor, Limit, page_of, read_cursor
 from perdure.routes.problems import responses
 from perdure.schemas.base import Request
@@ -32,7 +39,7 @@ class JobActionListQuery(Request):
 
 @router.post(
     "",
-    dependencies=[needs(Scope.OPERATE)],
+    dependencies=[needs(Scope.OPERATE), Depends(takes_no_idempotency_key)],
     status_code=202,
     summary="Cancel or retry all jobs that match",
     openapi_extra=documents_body(JobActionCreate),

@@ -23,6 +23,7 @@ from perdure.routes.dependencies import (
     Reading,
     documents_body,
     json_body,
+    takes_no_idempotency_key,
 )
 from perdure.routes.job_records import found_job
 from perdure.routes.paging import DEFAULT_LIMIT, Cursor, Limit, read_cursor, write_cursor
@@ -154,7 +155,7 @@ async def cancel(job_id: UUID, commands: CommandsPart, response: Response) -> Jo
 
 @router.post(
     "/{job_id}/retry",
-    dependencies=[needs(Scope.OPERATE)],
+    dependencies=[needs(Scope.OPERATE), Depends(takes_no_idempotency_key)],
     summary="Run a finished job again",
     openapi_extra=documents_body(JobEdits, required=False),
     responses={201: {"model": JobAnswer}, **responses(404, 409, 413, 415, 422, 503)},
