@@ -40,7 +40,7 @@ BATCH = 200
 STRETCH = 20_000
 """Jobs looked at in one statement, whether they match or not: some 20 ms."""
 PREVIEW_LIMIT = 10_000
-"""A preview counts so many jobs that match, and a stretch at most beyond it."""
+"""A preview counts no more jobs that match."""
 PREVIEW_SECONDS = 2.0
 SAMPLE = 10
 
@@ -78,7 +78,7 @@ class JobActions:
             matches = JobMatches(connection, JobFilter.read(sent.filter))
             below, is_last = await matches.start(), False
             while not is_last and matched < PREVIEW_LIMIT and time.monotonic() < until:
-                stretch = await matches.next(below, STRETCH, STRETCH)
+                stretch = await matches.next(below, STRETCH, PREVIEW_LIMIT - matched)
                 able, left = _sorted_out(sent.action, stretch.matches)
                 if sent.action is ActionVerb.RETRY:
                     free = await _with_free_keys(connection, able, keys)
