@@ -125,6 +125,19 @@ def test_watching_tells_each_thing_once_and_the_progress(server):
     ]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such terminals")
+def test_on_a_terminal_each_progress_takes_the_place_of_the_one_before(server):
+    running = {"action_id": "1", "status": "RUNNING", "done": 0, "skipped": {}}
+    one = server({"/v1/jobs/actions/1": [(200, running), (200, running | {"status": "DONE", "done": 3})]})
+    screen, terminal = os.openpty()
+    command = [sys.executable, "-m", "perdure", "actions", "watch", "1"]
+    subprocess.run(command, stdout=terminal, env=os.environ | {"PERDURE_URL": one.url}, timeout=60, check=True)
+    os.close(terminal)
+    shown = os.read(screen, 1000).decode()
+    os.close(screen)
+    assert [part.strip() for part in shown.split("\r\x1b[K")] == ["", "1  RUNNING  0 done", "1  DONE  3 done"]
+
+
 def test_a_list_is_followed_to_the_first_jobs(server):
     listed = {"items": [JOB], "next_cursor": "c"}
     one = server({"/v1/jobs": [(200, {"items": [], "next_cursor": cursor}) for cursor in "ab"] + [(200, listed)]})

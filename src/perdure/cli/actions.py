@@ -21,7 +21,7 @@ from perdure.cli.filters import (
     User,
     filters_of,
 )
-from perdure.cli.output import moment, on_terminal, print_facts, print_json, print_line, print_table, shown
+from perdure.cli.output import CLEAR_LINE, moment, on_terminal, print_facts, print_json, print_line, print_table, shown
 from perdure.cli.payload import wrong_usage
 from perdure.cli.server import AsJson, Url, connect, show
 from perdure.models.job_action import ActionVerb
@@ -151,7 +151,7 @@ def _followed(client: Client, action: JobAction, *, as_json: bool) -> JobAction:
     try:
         while action["status"] == "RUNNING":
             if on_terminal() and not as_json:
-                sys.stdout.write(f"\r{_progress(action)} ")
+                sys.stdout.write(f"{CLEAR_LINE}{_progress(action)} ")
                 sys.stdout.flush()
             time.sleep(LOOK_SECONDS)
             action = client.call(calls.get_action(action["action_id"]))
@@ -159,7 +159,7 @@ def _followed(client: Client, action: JobAction, *, as_json: bool) -> JobAction:
         typer.echo(f"\nIt goes on. To stop it: perdure actions stop {action['action_id']}", err=True)
         raise
     if not as_json:
-        sys.stdout.write("\r" if on_terminal() else "")
+        sys.stdout.write(CLEAR_LINE if on_terminal() else "")
         _print_progress(action)
     return action
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import typer
 
-from perdure.cli.output import ExitCode, harmless
+from perdure.cli.output import CLEAR_LINE, ExitCode, harmless
 from perdure.cli.payload import check_readable
 from perdure.cli.server import connect
 
@@ -52,7 +52,7 @@ def _opened(source: str) -> Iterator[BinaryIO]:
         yield file
 
 
-_CLEAR = "\r\x1b[K" if sys.stderr.isatty() else ""
+_CLEAR = CLEAR_LINE if sys.stderr.isatty() else ""
 
 
 def _show_progress(submitted: int, refused: int) -> None:

@@ -60,6 +60,10 @@ COLOURS = {
 }
 
 
+CLEAR_LINE = "\r\x1b[K"
+"""What a line begins with, on a terminal, that takes the place of the one before."""
+
+
 def exit_code_of(job: Job) -> ExitCode:
     """The code that tells how a job stands; a job that is not final has run out of the caller's time."""
     return _BY_STATUS.get(job["status"], ExitCode.TIME_IS_UP)
