@@ -35,7 +35,7 @@ from perdure.processors.registry import ProcessorRegistry
 from perdure.settings import Settings
 from perdure.signals import Signals
 from perdure.storage.filesystem import FilesystemStore
-from perdure.telemetry import logs
+from perdure.telemetry import log_lines, logs
 from perdure.workers.lease_page import LeasePage
 from perdure.workers.notifier import Notifier
 from perdure.workers.runtime import Runtime, WorkerOptions
@@ -177,7 +177,7 @@ async def opened_platform(
 ) -> AsyncIterator[Platform]:
     """Every part of a process, joined; closed again when the block ends."""
     signals = signals or Signals()
-    logs.subscribe(signals)
+    log_lines.subscribe(signals)
     async with opened_database(settings) as database:
         wakeup = Wakeup(database.url)
         providers = ProviderRegistry([_mailtrap(settings, local_inbox)])

@@ -15,7 +15,7 @@ from perdure.db.url import DatabaseUrl
 from perdure.errors import Unavailable
 from perdure.settings import Settings
 from perdure.signals import Signals
-from perdure.telemetry import logs
+from perdure.telemetry import log_lines, logs
 from perdure.workers.lease_holder import LeaseHolder
 from perdure.workers.loop_group import LoopGroup
 from perdure.workers.renewer import Renewer
@@ -46,7 +46,7 @@ async def renewed_leases(
     """Renews the leases of ``holders`` while the block lasts; ``changed`` is set when one begins or ends."""
     logs.configure(settings.log_format, settings.log_level)
     signals = Signals()
-    logs.subscribe(signals)
+    log_lines.subscribe(signals)
     async with connected(settings, pool_size=1) as database, LoopGroup(signals) as group:
         renewer = Renewer(database, signals, holders, lease_seconds=settings.lease_seconds, woken=changed)
         renewing = group.create_task(renewer.run())

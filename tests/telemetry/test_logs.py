@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from perdure.signals import AttemptError, JobTransitioned, NotificationFailed, NotificationIntended, Signals
-from perdure.telemetry import logs
+from perdure.telemetry import log_lines
 
 JOB, DELIVERY, WORKER = UUID(int=1), UUID(int=2), UUID(int=3)
 
@@ -17,7 +17,7 @@ JOB, DELIVERY, WORKER = UUID(int=1), UUID(int=2), UUID(int=3)
 @pytest.fixture
 def signals() -> Signals:
     signals = Signals()
-    logs.subscribe(signals)
+    log_lines.subscribe(signals)
     return signals
 
 
