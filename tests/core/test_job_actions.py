@@ -96,7 +96,7 @@ async def test_what_the_state_forbids_is_skipped_and_counted_as_the_preview_said
         ("cancel", 0, {"already_final": 11, "cancel_requested": 2}),
     ]:
         preview = await actions.preview(asking(verb, all=True))
-        ended = await finished(actions, await actions.start(asking(verb, all=True), None))
+        ended = await finished(actions, await actions.start(asking(verb, all=True), "ops"))
         assert (preview.done, preview.skipped) == (ended.done, ended.skipped) == (done, skipped)
     [running] = [job for job in await jobs_of(platform) if job.job_id == waiting[1].job_id]
     assert running.status is JobStatus.RUNNING
@@ -107,7 +107,7 @@ async def test_a_retry_never_meets_what_it_or_others_made_since(platform, action
     old = await submit(platform, 12)
     for job in old:
         await platform.commands.cancel(job.job_id)
-    action = await actions.start(asking("retry", filter=ENDED), None)
+    action = await actions.start(asking("retry", filter=ENDED), "ops")
     await actions.advance()
     [later] = await submit(platform)
     await platform.commands.cancel(later.job_id)
@@ -121,7 +121,7 @@ async def test_a_retry_never_meets_what_it_or_others_made_since(platform, action
 async def test_two_who_carry_it_out_act_on_each_job_once(platform, actions, monkeypatch):
     monkeypatch.setattr(job_actions, "BATCH", 40)
     await history.write(platform.database, [history.Past(JobStatus.QUEUED)] * 400)
-    action = await actions.start(asking("cancel", filter=WAITING), None)
+    action = await actions.start(asking("cancel", filter=WAITING), "ops")
 
     async def carry_out():
         while (await read(actions, action)).is_running:
@@ -135,7 +135,7 @@ async def test_two_who_carry_it_out_act_on_each_job_once(platform, actions, monk
 
 async def test_a_batch_that_fails_leaves_nothing_and_is_done_again(platform, actions, monkeypatch):
     await submit(platform, 12)
-    action = await actions.start(asking("cancel", filter=WAITING), None)
+    action = await actions.start(asking("cancel", filter=WAITING), "ops")
     save = JobActionRepository.save
 
     async def die(*_arguments):
@@ -153,7 +153,7 @@ async def test_a_stopped_one_goes_no_further(platform, actions, signals):
     said = []
     signals.subscribe(JobActionAdvanced, said.append)
     await submit(platform, 25)
-    action = await actions.start(asking("cancel", filter=WAITING), None)
+    action = await actions.start(asking("cancel", filter=WAITING), "ops")
     await actions.advance()
     stopped = await actions.stop(action.action_id, "ops")
     assert (stopped.status, stopped.done, stopped.stopped_by) == (ActionStatus.STOPPED, 10, "ops")
@@ -161,9 +161,9 @@ async def test_a_stopped_one_goes_no_further(platform, actions, signals):
     assert len(await jobs_of(platform, status=[JobStatus.QUEUED])) == 15
     assert [(one.status, one.done) for one in said] == [("RUNNING", 10), ("STOPPED", 10)]
     with pytest.raises(Conflict):
-        await actions.stop(action.action_id, None)
+        await actions.stop(action.action_id, "ops")
     with pytest.raises(NotFound):
-        await actions.stop(history.id_at(platform.database.clock.now()), None)
+        await actions.stop(history.id_at(platform.database.clock.now()), "ops")
 
 
 async def test_who_asked_to_be_told_is_told_as_of_a_single_cancel(platform, actions, signals):
@@ -171,7 +171,7 @@ async def test_who_asked_to_be_told_is_told_as_of_a_single_cancel(platform, acti
     signals.subscribe(NotificationIntended, intents.append)
     told = {"context": {"email": "ada@example.com"}, "notifications": {"email": {"on": ["CANCELLED"]}}}
     [job] = await submit(platform, **told)
-    await finished(actions, await actions.start(asking("cancel", filter=WAITING), None))
+    await finished(actions, await actions.start(asking("cancel", filter=WAITING), "ops"))
     async with platform.database.snapshot() as connection:
         [delivery] = await DeliveryQueries(connection).of_job(job.job_id)
         timeline = await JobQueries(connection).timeline(job)
@@ -182,17 +182,17 @@ async def test_who_asked_to_be_told_is_told_as_of_a_single_cancel(platform, acti
 
 async def test_several_take_turns(platform, actions):
     await submit(platform, 25)
-    first = await actions.start(asking("cancel", filter={"queue": "default"}), None)
-    second = await actions.start(asking("cancel", filter={"queue": "nothing"}), None)
+    first = await actions.start(asking("cancel", filter={"queue": "default"}), "ops")
+    second = await actions.start(asking("cancel", filter={"queue": "nothing"}), "ops")
     assert [(await actions.advance()).action_id for _ in range(2)] == [first.action_id, second.action_id]
 
 
 async def test_a_filter_of_newer_code_is_left_to_newer_processes(platform, actions):
     await submit(platform)
-    newer = await actions.start(asking("cancel", filter=WAITING), None)
+    newer = await actions.start(asking("cancel", filter=WAITING), "ops")
     async with platform.database.transaction() as connection:
         await connection.execute(text("""UPDATE perdure.job_actions SET filter = '{"colour": "red"}'"""))
-    known = await actions.start(asking("cancel", filter={"queue": "nothing"}), None)
+    known = await actions.start(asking("cancel", filter={"queue": "nothing"}), "ops")
     assert await actions.advance() is None
     assert (await actions.advance()).action_id == known.action_id
     assert ((await read(actions, newer)).is_running, (await read(actions, newer)).done) == (True, 0)
@@ -202,7 +202,7 @@ async def test_few_among_many_are_found_stretch_by_stretch(platform, actions, mo
     monkeypatch.setattr(job_actions, "STRETCH", 10)
     [wanted] = await submit(platform, queue="rare")
     await submit(platform, 35)
-    action = await actions.start(asking("cancel", filter={"queue": "rare"}), None)
+    action = await actions.start(asking("cancel", filter={"queue": "rare"}), "ops")
     assert [(await actions.advance()).done for _ in range(4)] == [0, 0, 0, 1]
     assert (await finished(actions, action)).done == 1
     assert [job.job_id for job in await jobs_of(platform, status=[JobStatus.CANCELLED])] == [wanted.job_id]
@@ -217,7 +217,7 @@ async def test_a_preview_counts_so_far_and_says_so(platform, actions, monkeypatc
 
 
 async def test_there_may_be_nothing_at_all(actions):
-    assert (await finished(actions, await actions.start(asking("retry", all=True), None))).status is ActionStatus.DONE
+    assert (await finished(actions, await actions.start(asking("retry", all=True), "ops"))).status is ActionStatus.DONE
 
 
 async def test_of_jobs_with_one_unique_key_one_is_retried_and_none_beside_a_live_one(platform, actions):
@@ -227,7 +227,7 @@ async def test_of_jobs_with_one_unique_key_one_is_retried_and_none_beside_a_live
     await submit(platform, unique_key="taken")
     sent = asking("retry", filter=ENDED)
     preview = await actions.preview(sent)
-    ended = await finished(actions, await actions.start(sent, None))
+    ended = await finished(actions, await actions.start(sent, "ops"))
     assert (preview.done, preview.skipped) == (ended.done, ended.skipped) == (1, {"unique_key_taken": 2})
 
 
@@ -238,5 +238,5 @@ async def test_jobs_are_acted_on_by_whatever_finds_them(platform, actions, found
     filters = {"tag": "a", "user_id": "ada", "email": "ada@example.com", "q": str(wanted.job_id)}
     sent = asking("cancel", filter={found_by: filters[found_by]})
     assert list((await actions.preview(sent)).sample) == [wanted.job_id]
-    await finished(actions, await actions.start(sent, None))
+    await finished(actions, await actions.start(sent, "ops"))
     assert [job.job_id for job in await jobs_of(platform, status=[JobStatus.CANCELLED])] == [wanted.job_id]

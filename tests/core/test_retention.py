@@ -190,7 +190,7 @@ async def test_old_actions_go_and_those_that_run_stay(database):
                 verb=ActionVerb.RETRY,
                 filter={},
                 reason=None,
-                requested_by=None,
+                requested_by="local",
                 below=START,
                 created_at=made_at,
                 advanced_at=made_at,

@@ -14,7 +14,7 @@ ACTION = JobAction(
     verb=ActionVerb.CANCEL,
     filter={},
     reason=None,
-    requested_by=None,
+    requested_by="local",
     below=UUID(int=9),
     created_at=AT,
     advanced_at=AT,

@@ -21,7 +21,7 @@ async def test_it_begins_at_once(worker, platform, signals, monkeypatch):
     signals.subscribe(JobActionAdvanced, ended.set_result)
     async with worker(plain) as bench:
         await bench.submit("test.plain", delay_seconds=300)
-        await platform.job_actions.start(asking("cancel", filter={"job_type": "test.plain"}), None)
+        await platform.job_actions.start(asking("cancel", filter={"job_type": "test.plain"}), "ops")
         told = await asyncio.wait_for(ended, 20)
     assert (told.status, told.done) == ("DONE", 1)
 

@@ -21,9 +21,19 @@ from perdure.cli.filters import (
     User,
     filters_of,
 )
-from perdure.cli.output import CLEAR_LINE, moment, on_terminal, print_facts, print_json, print_line, print_table, shown
+from perdure.cli.output import (
+    CLEAR_LINE,
+    moment,
+    on_terminal,
+    print_answer,
+    print_json,
+    print_line,
+    print_more,
+    print_table,
+    shown,
+)
 from perdure.cli.payload import wrong_usage
-from perdure.cli.server import AsJson, Url, connect, show
+from perdure.cli.server import AsJson, PageCursor, PageLimit, Url, connect, show
 from perdure.models.job_action import ActionVerb
 
 if TYPE_CHECKING:
@@ -96,8 +106,8 @@ def start(
 @app.command("list")
 def list_(
     *,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 20,
-    cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before.")] = None,
+    limit: PageLimit = 20,
+    cursor: PageCursor = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
@@ -187,7 +197,7 @@ def _print_page(page: Page[JobAction]) -> None:
                 one["status"],
                 str(one["done"]),
                 str(sum(one["skipped"].values())),
-                one["requested_by"] or "",
+                one["requested_by"],
                 moment(one["created_at"]),
                 one["reason"] or "",
             ]
@@ -195,12 +205,11 @@ def _print_page(page: Page[JobAction]) -> None:
         ],
         dispensable=["requested by", "reason", "created", "filter"],
     )
-    if page["next_cursor"]:
-        print_line(f"More: --cursor {page['next_cursor']}")
+    print_more(page["next_cursor"])
 
 
 def _print_action(action: JobAction) -> None:
-    print_facts([(name, shown(value)) for name, value in action.items() if value is not None])
+    print_answer(action)
 
 
 def _print_progress(action: JobAction) -> None:

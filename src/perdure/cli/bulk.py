@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import BinaryIO
 
 import typer
 
-from perdure.cli.output import CLEAR_LINE, ExitCode, harmless
+from perdure.cli.output import CLEAR_LINE, ExitCode, harmless, print_json_line
 from perdure.cli.payload import check_readable
 from perdure.cli.server import connect
 
@@ -30,7 +29,7 @@ def submit_from(source: str, url: str | None, *, as_json: bool) -> None:
             submitted += problem is None
             refused += problem is not None
             if as_json:
-                sys.stdout.write(json.dumps(answer) + "\n")
+                print_json_line(answer)
             elif problem is not None:
                 sys.stderr.write(f"{_CLEAR}Job {answer['index']}: {harmless(str(problem['detail']))}\n")
             if (submitted + refused) % PROGRESS_EVERY == 0:

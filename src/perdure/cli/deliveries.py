@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perdure.cli.output import moment, print_facts, print_line, print_table, shown
-from perdure.cli.server import AsJson, Url, show
+from perdure.cli.output import moment, print_answer, print_line, print_more, print_table
+from perdure.cli.server import AsJson, PageCursor, PageLimit, Url, show
 
 if TYPE_CHECKING:
     from perdure.client.answers import Page
@@ -23,8 +23,8 @@ def list_(
     *,
     status: Annotated[list[str] | None, typer.Option(help="Only these states; may be given again.")] = None,
     job: Annotated[str | None, typer.Option(help="Only those of this job.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 20,
-    cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before.")] = None,
+    limit: PageLimit = 20,
+    cursor: PageCursor = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
@@ -76,12 +76,11 @@ def _print_page(page: Page[Delivery]) -> None:
         ],
         dispensable=["job", "provider", "created", "tries", "reason"],
     )
-    if page["next_cursor"]:
-        print_line(f"More: --cursor {page['next_cursor']}")
+    print_more(page["next_cursor"])
 
 
 def _print_delivery(delivery: DeliveryDetail) -> None:
-    print_facts([(name, shown(value)) for name, value in delivery.items() if value is not None and name != "tries"])
+    print_answer(delivery, without=["tries"])
     for one in delivery["tries"]:
         answer = " ".join(
             str(part) for part in (one["status_code"], one["error_type"], one["message"]) if part is not None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perdure.cli.output import exit_code_of, print_json, print_line
+from perdure.cli.output import exit_code_of, print_json, print_json_line, print_line
 from perdure.cli.server import AsJson, JobId, Url, connect
 from perdure.cli.timeline import print_log
 
@@ -65,7 +63,7 @@ def _follow(client: Client, job_id: str, after: int, *, as_json: bool) -> None:
         for line in lines_after(client, job_id, after):
             after = line["line"]
             if as_json:
-                sys.stdout.write(json.dumps(line) + "\n")
+                print_json_line(line)
             else:
                 print_log([line])
         if job["finished_at"] is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from perdure.cli.output import moment, print_facts, print_line, print_table, shown
+from perdure.cli.output import moment, print_answer, print_line, print_more, print_table
 from perdure.cli.timeline import print_timeline
 
 if TYPE_CHECKING:
@@ -30,12 +30,11 @@ def print_jobs(page: Page[JobSummary], *, is_filtered: bool) -> None:
         ],
         dispensable=["queue", "created"],
     )
-    if page["next_cursor"]:
-        print_line(f"More: --cursor {page['next_cursor']}")
+    print_more(page["next_cursor"])
 
 
 def print_job(job: Job) -> None:
-    print_facts([(name, _fact(name, value)) for name, value in job.items() if value not in (None, [])])
+    print_answer(job)
 
 
 def print_events(timeline: Page[Event]) -> None:
@@ -52,7 +51,3 @@ def print_status(job: Job) -> None:
     print_line(f"{job['job_id']}  ", job["status"])
     if job["status"] == "RUNNING":
         print_line("It runs; it was asked to stop.")
-
-
-def _fact(name: str, value: Any) -> str:
-    return moment(value) if name.endswith("_at") else shown(value)

@@ -24,7 +24,7 @@ from perdure.cli.job_log import log
 from perdure.cli.job_report import print_events, print_explanation, print_job, print_jobs, print_status
 from perdure.cli.output import print_json
 from perdure.cli.payload import given_ones, read_payload
-from perdure.cli.server import AsJson, JobId, Url, connect, show
+from perdure.cli.server import AsJson, JobId, PageCursor, PageLimit, Url, connect, show
 from perdure.cli.submit import submit
 from perdure.cli.tail import tail
 from perdure.cli.watch import watch
@@ -47,8 +47,8 @@ def list_(
     search: Search = None,
     created_after: CreatedAfter = None,
     created_before: CreatedBefore = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 20,
-    cursor: Annotated[str | None, typer.Option(help="next_cursor of the page before.")] = None,
+    limit: PageLimit = 20,
+    cursor: PageCursor = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:

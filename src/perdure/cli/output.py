@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import IntEnum
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
@@ -89,6 +89,11 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=not readable) + "\n")
 
 
+def print_json_line(value: Any) -> None:
+    """One of many JSON documents, on a line of its own."""
+    sys.stdout.write(json.dumps(value) + "\n")
+
+
 def prepare_streams() -> None:
     """Lines go out as they come, to a pipe too; a character that the terminal lacks is no reason to fail."""
     for stream in (sys.stdout, sys.stderr):
@@ -142,6 +147,18 @@ def print_facts(facts: Sequence[tuple[str, str]]) -> None:
     width = max(len(name) for name, _ in facts)
     for name, value in facts:
         print_line(f"{name:<{width}}  ", value)
+
+
+def print_answer(answer: Mapping[str, Any], *, without: Collection[str] = ()) -> None:
+    """What the API answers of one thing, a name and a value a line; what is null or empty is left out."""
+    given = {name: value for name, value in answer.items() if name not in without and value not in (None, [])}
+    print_facts([(name, moment(value) if name.endswith("_at") else shown(value)) for name, value in given.items()])
+
+
+def print_more(next_cursor: str | None) -> None:
+    """How to see the next page of a list, if there is one."""
+    if next_cursor is not None:
+        print_line(f"More: --cursor {next_cursor}")
 
 
 def print_line(plain: str, coloured: str = "", rest: str = "") -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perdure.cli.output import moment, print_facts, print_json, print_line, print_table, shown
+from perdure.cli.output import moment, print_answer, print_json, print_line, print_table
 from perdure.cli.payload import read_payload
 from perdure.cli.server import AsJson, Url, connect, show
 
@@ -111,8 +111,7 @@ def _print_schedules(found: Page[ScheduleSummary]) -> None:
 
 
 def _print_schedule(schedule: Schedule) -> None:
-    listed = {"next_runs", "last_runs", "next_run_at"}
-    print_facts([(name, shown(value)) for name, value in schedule.items() if name not in listed and value is not None])
+    print_answer(schedule, without=["next_runs", "last_runs", "next_run_at"])
     for at in schedule["next_runs"]:
         print_line(f"next  {moment(at)}")
     for run in schedule["last_runs"]:

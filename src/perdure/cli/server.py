@@ -17,6 +17,8 @@ Url = Annotated[str | None, typer.Option("--url", help="Where the server is. [en
 AsJson = Annotated[bool, typer.Option("--json", help="Print exactly what the API answers.")]
 Answer = TypeVar("Answer")
 TimeLimit = Annotated[float | None, typer.Option("--timeout", min=0, help="Give up waiting after so many seconds.")]
+PageLimit = Annotated[int, typer.Option("--limit", min=1, max=200, help="How many.")]
+PageCursor = Annotated[str | None, typer.Option("--cursor", help="next_cursor of the page before.")]
 JobId = Annotated[str, typer.Argument(help="The job's id.")]
 
 

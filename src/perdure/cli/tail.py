@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perdure.cli.output import print_line
+from perdure.cli.output import print_json_line, print_line
 from perdure.cli.server import Url, connect
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def tail(
         happening = client.stream(on_reset=_say_missed, event=[one.upper() for one in event or ()], **filters)
         for one in islice(happening, count):
             if as_json:
-                sys.stdout.write(json.dumps(one) + "\n")
+                print_json_line(one)
             else:
                 _print(one)
 

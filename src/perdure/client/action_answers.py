@@ -15,7 +15,7 @@ class JobAction(TypedDict):
     status: str
     done: int
     skipped: dict[str, int]
-    requested_by: str | None
+    requested_by: str
     stopped_by: str | None
     created_at: str
     finished_at: str | None

@@ -31,6 +31,7 @@ from perdure.repositories.job_filter import JobFilter
 from perdure.repositories.job_matches import JobMatches, Match
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.limit_repository import LimitRepository
+from perdure.repositories.unique_keys import free_ones
 from perdure.schemas.job_action import JobActionCreate
 from perdure.schemas.job_filter import JobFilterShape
 from perdure.signals import JobActionAdvanced, Signals
@@ -97,7 +98,7 @@ class JobActions:
             sample=tuple(sample),
         )
 
-    async def start(self, sent: JobActionCreate, requested_by: str | None) -> JobAction:
+    async def start(self, sent: JobActionCreate, requested_by: str) -> JobAction:
         """Stores the action and returns it once it is committed; whoever runs actions begins with it."""
         now = self._database.clock.now()
         async with self._database.transaction() as connection:
@@ -115,7 +116,7 @@ class JobActions:
         self._wakeup.ring(Topic.ACTIONS)
         return action
 
-    async def stop(self, action_id: UUID, stopped_by: str | None) -> JobAction:
+    async def stop(self, action_id: UUID, stopped_by: str) -> JobAction:
         """Ends a running action after the batch at hand; what is done stays done."""
         async with self._database.transaction() as connection:
             actions = JobActionRepository(connection)
@@ -211,10 +212,4 @@ async def _with_free_keys(connection: AsyncConnection, jobs: Sequence[Match], ke
     """Those of the jobs whose unique key no live job has, nor one before them would take; their keys join ``keys``."""
     wanted = {job.unique_key for job in jobs if job.unique_key is not None}
     keys |= (await JobRepository(connection).unique_holders(wanted)).keys() if wanted else set()
-    free = []
-    for job in jobs:
-        if job.unique_key is None or job.unique_key not in keys:
-            free.append(job)
-        if job.unique_key is not None:
-            keys.add(job.unique_key)
-    return free
+    return free_ones(jobs, lambda job: job.unique_key, keys)

@@ -12,15 +12,13 @@ from perdure.models.queue import PausedQueue
 from perdure.repositories.queue_repository import QueueRepository
 from perdure.signals import QueuePaused, QueueResumed, Signals
 
-LOCAL = "local"
-"""Who acts where no API key is asked for."""
 CLAIMS_END_SECONDS = 5.0
 """How long a pause waits for the claims under way. They take milliseconds, unless a process hangs amid one."""
 LOOK_SECONDS = 0.01
 
 
 class QueueCommands:
-    """The writing verbs on queues. ``by`` is the name of an API key, or ``LOCAL``."""
+    """The writing verbs on queues. ``by`` is who asks: the name of an API key, or "local"."""
 
     def __init__(self, database: Database, wakeup: Wakeup, signals: Signals) -> None:
         self._database = database

@@ -61,14 +61,14 @@ class JobAction:
 
     ``filter`` is JSON, as it was sent. Every matching job whose id is not less than ``below`` is behind it: ``done``
     of them were acted on, the others are counted in ``skipped`` by their reason. ``requested_by`` and ``stopped_by``
-    are ids of API keys, None where none are asked for.
+    are names of API keys, or "local" where none is asked for.
     """
 
     action_id: UUID
     verb: ActionVerb
     filter: Mapping[str, Any]
     reason: str | None
-    requested_by: str | None
+    requested_by: str
     below: UUID
     created_at: datetime
     advanced_at: datetime
@@ -94,7 +94,7 @@ class JobAction:
     def finish(self, now: datetime) -> JobAction:
         return replace(self, status=ActionStatus.DONE, finished_at=now)
 
-    def stop(self, stopped_by: str | None, now: datetime) -> JobAction:
+    def stop(self, stopped_by: str, now: datetime) -> JobAction:
         return replace(self, status=ActionStatus.STOPPED, finished_at=now, stopped_by=stopped_by)
 
 

@@ -6,7 +6,8 @@ them in one order (``in_order``), so that no two wait for each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import text
@@ -17,6 +18,8 @@ from perdure.db.base import quoted
 from perdure.db.models.job import UNIQUE_INDEX
 from perdure.models.job import Job, Transition
 from perdure.models.lifecycle import LIVE
+
+Item = TypeVar("Item")
 
 _IS_LIVE = f"unique_key IS NOT NULL AND status IN ({quoted(LIVE)})"
 
@@ -42,14 +45,19 @@ class UniqueKeys:
     async def without_taken(self, transitions: Sequence[Transition]) -> list[Transition]:
         """Those that open no job again whose key a live one has, or an earlier of them takes."""
         taken = set(await self.holders(one.job.unique_key or "" for one in transitions if one.takes_unique_key))
-        free = []
-        for transition in transitions:
-            key = transition.job.unique_key if transition.takes_unique_key else None
-            if key not in taken:
-                free.append(transition)
-            if key is not None:
-                taken.add(key)
-        return free
+        return free_ones(transitions, lambda one: one.job.unique_key if one.takes_unique_key else None, taken)
+
+
+def free_ones(items: Iterable[Item], key_of: Callable[[Item], str | None], taken: set[str]) -> list[Item]:
+    """Those whose key is free, and those that want none; of equal keys, the first. Their keys join ``taken``."""
+    free = []
+    for item in items:
+        key = key_of(item)
+        if key not in taken:
+            free.append(item)
+        if key is not None:
+            taken.add(key)
+    return free
 
 
 def in_order(jobs: Sequence[Job]) -> list[Job]:

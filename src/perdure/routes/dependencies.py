@@ -23,6 +23,9 @@ from perdure.models.api_key import ApiKey
 from perdure.schemas.reading import read_json
 from perdure.telemetry.metrics import Metrics
 
+LOCAL = "local"
+"""Who acts where no API key is asked for."""
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -70,6 +73,11 @@ def _api_key(request: Request) -> ApiKey | None:
     return request.state.api_key  # type: ignore[no-any-return]
 
 
+def _actor(request: Request) -> str:
+    key = _api_key(request)
+    return LOCAL if key is None else key.name
+
+
 BulkPart = Annotated[BulkSubmission, Depends(_bulk)]
 CommandsPart = Annotated[Commands, Depends(_commands)]
 DatabasePart = Annotated[Database, Depends(_database)]
@@ -82,6 +90,8 @@ MetricsPart = Annotated[Metrics, Depends(_metrics)]
 MeasuringPart = Annotated[Measuring, Depends(_measuring)]
 Caller = Annotated[ApiKey | None, Depends(_api_key)]
 """The API key that a request brought to a route that ``needs`` one; None where no keys are asked for."""
+Actor = Annotated[str, Depends(_actor)]
+"""Who asks, as it is put on record: the name of that key, or ``LOCAL``."""
 
 
 async def _reading(database: DatabasePart) -> AsyncIterator[AsyncConnection]:

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
 from perdure.errors import NotFound
-from perdure.models.api_key import ApiKey, Scope
+from perdure.models.api_key import Scope
 from perdure.repositories.job_action_repository import JobActionRepository
 from perdure.routes.authentication import needs
 from perdure.routes.dependencies import (
-    Caller,
+    Actor,
     JobActionsPart,
     Reading,
     documents_body,
@@ -47,7 +47,7 @@ class JobActionListQuery(Request):
     response_model=None,
 )
 async def start(
-    caller: Caller,
+    actor: Actor,
     sent: Annotated[JobActionCreate, Depends(json_body(JobActionCreate))],
     actions: JobActionsPart,
     response: Response,
@@ -57,7 +57,7 @@ async def start(
     if query.dry_run:
         response.status_code = 200
         return JobActionPreview.model_validate(await actions.preview(sent))
-    action = await actions.start(sent, _id_of(caller))
+    action = await actions.start(sent, actor)
     response.headers["Location"] = f"/v1/jobs/actions/{action.action_id}"
     return JobActionAnswer.model_validate(action)
 
@@ -87,10 +87,6 @@ async def get(action_id: UUID, connection: Reading) -> JobActionAnswer:
     summary="Stop an action",
     responses=responses(404, 409, 422, 503),
 )
-async def stop(action_id: UUID, caller: Caller, actions: JobActionsPart) -> JobActionAnswer:
+async def stop(action_id: UUID, actor: Actor, actions: JobActionsPart) -> JobActionAnswer:
     """It ends after the batch at hand; what is done stays done."""
-    return JobActionAnswer.model_validate(await actions.stop(action_id, _id_of(caller)))
-
-
-def _id_of(caller: ApiKey | None) -> str | None:
-    return None if caller is None else caller.key_id
+    return JobActionAnswer.model_validate(await actions.stop(action_id, actor))

@@ -27,17 +27,15 @@ from perdure.schemas.explanation import ExplanationAnswer
 from perdure.schemas.file import FileAnswer, JobFileAnswer, JobFileList
 from perdure.schemas.job import EventAnswer, EventList
 from perdure.schemas.job_log import LogLineAnswer, LogLineList
+from perdure.schemas.strict_json import MAX_SAFE_INTEGER
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-
-MAX_LINE = 2**53 - 1
-"""What JSON can say, and more than any line's number."""
 
 
 class LogQuery(Request):
     """Paging of a log, from its beginning on."""
 
-    after: Annotated[int, Field(ge=0, le=MAX_LINE)] = Field(0, description="only lines with a greater number")
+    after: Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)] = Field(0, description="only lines with a greater number")
     limit: Annotated[int, Field(ge=1, le=1000)] = Field(200, description="how many a page")
 
 

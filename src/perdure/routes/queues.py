@@ -6,19 +6,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from perdure.core.queue_commands import LOCAL
-from perdure.models.api_key import ApiKey, Scope
+from perdure.models.api_key import Scope
 from perdure.models.queue import queues_of
 from perdure.repositories.queue_queries import QueueQueries
 from perdure.routes.authentication import needs
-from perdure.routes.dependencies import DatabasePart, MeasuringPart, QueueCommandsPart, documents_body, json_body
+from perdure.routes.dependencies import Actor, DatabasePart, MeasuringPart, QueueCommandsPart, documents_body, json_body
 from perdure.routes.problems import responses
 from perdure.schemas.job import Name
 from perdure.schemas.queue import PauseAnswer, PauseRequest, QueueAnswer, QueueList
 
 router = APIRouter(prefix="/v1/queues", tags=["operations"])
-
-Operator = Annotated[ApiKey | None, needs(Scope.OPERATE)]
 
 
 @router.get("", dependencies=[needs(Scope.READ)], summary="List queues", responses=responses(503))
@@ -37,26 +34,25 @@ async def list_queues(measuring: MeasuringPart, database: DatabasePart) -> Queue
 
 @router.post(
     "/{name}/pause",
+    dependencies=[needs(Scope.OPERATE)],
     summary="Pause a queue",
     openapi_extra=documents_body(PauseRequest, required=False),
     responses=responses(413, 415, 422, 503),
 )
 async def pause(
-    key: Operator,
     name: Name,
+    actor: Actor,
     queues: QueueCommandsPart,
     sent: Annotated[PauseRequest, Depends(json_body(PauseRequest, required=False))],
 ) -> PauseAnswer:
     """No job of the queue starts any more once this is answered; what runs goes on. Again, it changes nothing."""
-    return PauseAnswer.model_validate(await queues.pause(name, _who(key), sent.reason))
+    return PauseAnswer.model_validate(await queues.pause(name, actor, sent.reason))
 
 
-@router.post("/{name}/resume", summary="Resume a queue", responses=responses(422, 503))
-async def resume(key: Operator, name: Name, queues: QueueCommandsPart) -> PauseAnswer:
+@router.post(
+    "/{name}/resume", dependencies=[needs(Scope.OPERATE)], summary="Resume a queue", responses=responses(422, 503)
+)
+async def resume(name: Name, actor: Actor, queues: QueueCommandsPart) -> PauseAnswer:
     """Its jobs start again, at once. A queue that is not paused stays as it is."""
-    await queues.resume(name, _who(key))
+    await queues.resume(name, actor)
     return PauseAnswer(name=name)
-
-
-def _who(key: ApiKey | None) -> str:
-    return LOCAL if key is None else key.name

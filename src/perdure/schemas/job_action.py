@@ -52,8 +52,8 @@ class JobActionAnswer(Answer):
     status: ActionStatus
     done: int = Field(description="jobs acted on so far")
     skipped: Mapping[str, int] = Field(description="jobs that matched and were left as they are, counted by reason")
-    requested_by: str | None = Field(description="the id of the API key; null where none is asked for")
-    stopped_by: str | None
+    requested_by: str = Field(description='the name of an API key, or "local" where none is asked for')
+    stopped_by: str | None = Field(description="null: nobody stopped it")
     created_at: Moment
     finished_at: Moment | None = Field(description="null while it is RUNNING")
 

@@ -24,7 +24,7 @@ class JobActionRow(Base):
     verb: Mapped[str] = mapped_column(Text)
     filter: Mapped[dict[str, Any]] = mapped_column(Json, nullable=False)
     reason: Mapped[str | None] = mapped_column(Text)
-    requested_by: Mapped[str | None] = mapped_column(Text)
+    requested_by: Mapped[str] = mapped_column(Text)
     below: Mapped[UUID] = mapped_column(UuidType)
     """Jobs with lesser ids are still to be looked at."""
     created_at: Mapped[datetime] = mapped_column(Timestamp)

@@ -16,7 +16,7 @@ _STATEMENTS = (
         verb text NOT NULL,
         filter jsonb NOT NULL,
         reason text,
-        requested_by text,
+        requested_by text NOT NULL,
         below uuid NOT NULL,
         created_at timestamptz NOT NULL,
         advanced_at timestamptz NOT NULL,
