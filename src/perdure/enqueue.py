@@ -41,7 +41,7 @@ def enqueue(connection: Any, job_type: str, payload: Any = None, *, wake: bool =
     ``connection`` is SQLAlchemy's Connection or Session, or psycopg's Connection. Raises ``MalformedJSON``,
     ``ValidationFailed``, ``UnknownJobType`` or ``UniqueKeyTaken``, and the transaction can go on; what the driver
     raises is passed on. Without ``wake`` no NOTIFY is sent with your commit, and workers find the job when they next
-    look, a second later at most.
+    look, a second later at most (one that is put off: up to ten).
     """
     return completed(_enqueue(borrow(connection), {"job_type": job_type, "payload": payload} | declared, wake=wake))
 

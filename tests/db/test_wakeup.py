@@ -50,3 +50,10 @@ async def test_what_was_rung_just_before_the_end_still_reaches_the_others(databa
     await asyncio.wait([running])
 
     assert await asyncio.wait_for(heard.get(), 5) == "jobs_ready"
+
+
+async def test_to_ring_for_nothing_asks_nothing_of_the_database(database):
+    """Loops that found nothing to do ring for it: an idle process would send one empty statement a second."""
+    wakeup = Wakeup(database.url)
+    wakeup.ring()
+    assert not wakeup._something_to_ring.is_set()

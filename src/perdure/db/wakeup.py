@@ -82,11 +82,12 @@ class Wakeup:
             events.discard(event)
 
     def ring(self, *topics: Topic) -> None:
-        """Says that something new is committed under ``topics``."""
+        """Says that something new is committed under ``topics``; of none, nothing is said."""
         for topic in topics:
             self._set(topic)
         self._to_ring.update(topics)
-        self._something_to_ring.set()
+        if topics:
+            self._something_to_ring.set()
 
     async def run(self) -> None:
         """Listens and rings until cancelled; a lost connection is made anew."""

@@ -54,6 +54,11 @@ _RETIRE_DEAD = text("""
       AND NOT EXISTS (SELECT FROM perdure.jobs WHERE status = 'RUNNING' AND worker_id = worker.worker_id)
 """)
 
+_SECONDS_UNTIL_NEXT_LAPSE = text("""
+    SELECT extract(epoch FROM min(lease_until) - clock_timestamp())::float8 FROM perdure.workers
+    WHERE lease_until > clock_timestamp()
+""")
+
 _TYPE_COLUMNS = columns_of(JobTypeRow)
 _TYPE_UPDATES = ", ".join(f"{column.name} = excluded.{column.name}" for column in _TYPE_COLUMNS)
 _PUBLISH = text(insert("perdure.job_types", _TYPE_COLUMNS, f"ON CONFLICT (job_type) DO UPDATE SET {_TYPE_UPDATES}"))
@@ -96,6 +101,11 @@ class WorkerRepository:
     async def retire_dead(self) -> None:
         """Removes the rows of workers that have been gone for an hour and hold nothing."""
         await self._connection.execute(_RETIRE_DEAD)
+
+    async def seconds_until_next_lapse(self) -> float | None:
+        """Seconds until the first lease lapses, unless it is renewed; None when nobody has one."""
+        seconds: float | None = (await self._connection.execute(_SECONDS_UNTIL_NEXT_LAPSE)).scalar_one()
+        return seconds
 
     async def publish(self, types: Sequence[dict[str, object]]) -> None:
         """Writes job types, one mapping of the table's columns each, replacing what was known of them."""

@@ -7,7 +7,7 @@ from perdure.db.wakeup import Topic, Wakeup
 from perdure.signals import Signals
 from perdure.workers.loop import Loop
 
-POLL_SECONDS = 5.0
+POLL_SECONDS = 15.0
 """After so long an action goes on whose process died."""
 PAUSE_SECONDS = 0.02
 """Between two batches: others want the database, too."""

@@ -15,7 +15,7 @@ from perdure.signals import Signals
 from perdure.workers.loop import Loop
 
 BATCH = 200
-POLL_SECONDS = 5.0
+POLL_SECONDS = 30.0
 SHORTEST_PAUSE_SECONDS = 0.1
 """What has expired may be held by somebody else just now."""
 

@@ -23,7 +23,7 @@ from perdure.workers.batcher import Batcher
 from perdure.workers.loop import Loop
 
 MAX_IN_FLIGHT = 20
-POLL_SECONDS = 5.0
+POLL_SECONDS = 15.0
 LEASE_MARGIN_SECONDS = 30.0
 """A try is cut at its policy's deadline; its lease lasts this much longer, so that its end can be written."""
 PROVIDER_GRACE_SECONDS = 1.0

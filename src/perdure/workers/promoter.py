@@ -13,7 +13,7 @@ from perdure.signals import Signals
 from perdure.workers.loop import Loop
 
 BATCH = 1_000
-POLL_SECONDS = 5.0
+POLL_SECONDS = 10.0
 
 
 class Promoter(Loop):

@@ -10,7 +10,7 @@ from perdure.db.wakeup import Topic, Wakeup
 from perdure.signals import Signals
 from perdure.workers.loop import Loop
 
-POLL_SECONDS = 5.0
+POLL_SECONDS = 30.0
 SHORTEST_PAUSE_SECONDS = 0.05
 """What is due may be in the hands of somebody else just now."""
 

@@ -21,9 +21,10 @@ from perdure.workers.loop import Loop
 from perdure.workers.outcomes import timed_out
 
 BATCH = 200
-SWEEPS_PER_LEASE = 15
-"""So a lapsed lease is noticed within a fifteenth of its length: 2 s at the default of 30. One that was given up
-rings."""
+SWEEPS_PER_LEASE = 3
+"""At the least: a sweep that finds nothing costs as much as one that does. Between them the sweeper sleeps until the
+first lease would lapse, and one that was given up rings."""
+SHORTEST_PAUSE_SECONDS = 0.1
 
 _LOST = Failed(
     JobError(ErrorReason.WORKER_LOST, "WorkerLost", "the worker stopped without a word, or could not renew its lease")
@@ -45,11 +46,16 @@ class Sweeper(Loop):
             abandoned = await JobRepository(connection).lock_abandoned(BATCH)
             transitions = [job.conclude(_ended(job, now), now) for job in abandoned]
             recorded = await self._recorder.record(connection, transitions, now)
-            await WorkerRepository(connection).retire_dead()
+            workers = WorkerRepository(connection)
+            await workers.retire_dead()
+            next_lapse = await workers.seconds_until_next_lapse()
         self._recorder.announce(recorded)
         if recorded.held:
             self._signals.emit(JobsRescued(tuple(transition.job.job_id for transition in recorded.held)))
-        return 0.0 if len(abandoned) == BATCH else self._pause_seconds
+        if len(abandoned) == BATCH:
+            return 0.0
+        soon = self._pause_seconds if next_lapse is None else max(next_lapse, SHORTEST_PAUSE_SECONDS)
+        return min(soon, self._pause_seconds)
 
 
 def _ended(job: Job, now: datetime) -> Outcome:
