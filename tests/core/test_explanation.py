@@ -46,10 +46,12 @@ def a_job(status: JobStatus, **changes) -> Job:
 
 
 def test_what_expired_is_not_said_to_have_ended_an_attempt():
-    error = JobError(ErrorReason.EXPIRED, "Expired", "no attempt had begun by expires_at")
+    error = JobError(ErrorReason.EXPIRED, "Expired", "it was too late")
     expired = a_job(JobStatus.FAILED, attempt=0, started_at=None, expires_at=NOW, error=error)
     summary = explain(expired, Surroundings(), NOW).summary
-    assert summary == "It failed at 2030-01-01 12:00:00 UTC: no attempt had begun by 2030-01-01 12:00:00 UTC."
+    assert (
+        summary == "It failed at 2030-01-01 12:00:00 UTC: it still waited at 2030-01-01 12:00:00 UTC, when it expired."
+    )
 
 
 def a_delivery(status: DeliveryStatus, recipient: str | None = "ada@example.com") -> Delivery:
@@ -150,7 +152,7 @@ def test_the_reasons_follow_from_the_facts(job, around, codes):
         (
             a_job(JobStatus.RETRYING, run_at=NOW + MINUTE, error=ERROR),
             Surroundings(),
-            "It waits until 2030-01-01 12:01:00 UTC: attempt 2 of 4 ended with ValueError: no such month (retries_",
+            "It waits until 2030-01-01 12:01:00 UTC: attempt 2 of 4 ended with ValueError: no such month.",
         ),
         (a_job(JobStatus.QUEUED), Surroundings(capacity=Capacity(alive=1)), "perdure worker --queues reports"),
         (a_job(JobStatus.QUEUED), Surroundings(capacity=ABLE), "6 of 10 slots for it are free"),
@@ -162,7 +164,7 @@ def test_the_reasons_follow_from_the_facts(job, around, codes):
         (
             a_job(JobStatus.QUEUED, concurrency_key="printer"),
             Surroundings(limits=[KEY], capacity=ABLE),
-            f"As many jobs of its concurrency_key printer run as may at a time (1): {UUID(int=4)}.",
+            f"its concurrency_key printer run as may at a time (1): {UUID(int=4)}. It starts after one of them.",
         ),
         (
             a_job(JobStatus.QUEUED),
@@ -190,6 +192,7 @@ def test_a_long_queue_is_counted_no_further_than_it_was_read():
     [
         (ABLE, None, 0.0, "starts in about 1 s"),
         (FULL, None, None, "7 ready jobs of its queue are ahead of it."),
+        (replace(FULL, ahead=1), None, None, "1 ready job of its queue is ahead of it."),
         (FULL, 15.0, 30.0, "starts in about 30 s"),
         (FULL, 300.0, 600.0, "starts in about 10 min"),
         (replace(FULL, running=2), 300.0, 450.0, "starts in about 8 min"),
@@ -201,6 +204,12 @@ def test_a_position_tells_about_how_long_it_waits_where_that_is_known(capacity, 
     position = explain(a_job(JobStatus.QUEUED), around, NOW).reasons[1]
     assert position.data["starts_in_seconds"] == seconds
     assert said in position.message
+
+
+def test_ahead_of_a_job_under_a_limit_are_those_that_wait_for_the_same_slots():
+    job = a_job(JobStatus.QUEUED, concurrency_key="printer", is_limited=True)
+    position = explain(job, Surroundings(limits=[KEY], capacity=replace(ABLE, ahead=0)), NOW).reasons[-1]
+    assert position.message == "No ready job under its limit is ahead of it."
 
 
 def test_nobody_can_tell_how_long_a_pause_or_a_limit_lasts():

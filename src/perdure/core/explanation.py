@@ -91,7 +91,8 @@ def _ending(job: Job) -> Reason:
     if job.status is JobStatus.SUCCEEDED:
         return Reason(ReasonCode.SUCCEEDED, f"It succeeded at {at}, with {attempt_of(job)}.", data)
     if job.error is not None and job.error.reason is ErrorReason.EXPIRED:
-        return Reason(ReasonCode.FAILED, f"It failed at {at}: no attempt had begun by {moment(job.expires_at)}.", data)
+        message = f"It failed at {at}: it still waited at {moment(job.expires_at)}, when it expired."
+        return Reason(ReasonCode.FAILED, message, data)
     return Reason(ReasonCode.FAILED, f"It failed at {at}: {attempt_of(job)} ended{error_of(job.error)}.", data)
 
 

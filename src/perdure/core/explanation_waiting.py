@@ -26,7 +26,9 @@ def until_due(job: Job, around: Surroundings, now: datetime) -> list[Reason]:
     if job.status is JobStatus.SCHEDULED:
         reasons.append(Reason(ReasonCode.SCHEDULED, f"It is scheduled for {moment(job.run_at)}.", data))
     else:
-        message = f"It waits until {moment(job.run_at)}: {attempt_of(job)} ended{error_of(job.error)}."
+        message = (
+            f"It waits until {moment(job.run_at)}: {attempt_of(job)} ended{error_of(job.error, with_reason=False)}."
+        )
         reasons.append(Reason(ReasonCode.BACKING_OFF, message, data | attempt_data(job)))
     return [*reasons, *_paused(around.paused), *_expiry(job, None, now)]
 
@@ -37,7 +39,7 @@ def until_claimed(job: Job, around: Surroundings, now: datetime) -> list[Reason]
     if around.capacity.able == 0:
         return [*held_up, *_expiry(job, None, now)]
     wait = None if held_up else _seconds_until_start(around)
-    return [*held_up, _slots(around.capacity), _position(around.capacity.ahead, wait), *_expiry(job, wait, now)]
+    return [*held_up, _slots(around.capacity), _position(job, around.capacity.ahead, wait), *_expiry(job, wait, now)]
 
 
 def _paused(paused: PausedQueue | None) -> list[Reason]:
@@ -87,7 +89,7 @@ def _limit(job: Job, limit: ReachedLimit) -> Reason:
     held_by = [str(job_id) for job_id in limit.held_by]
     more = limit.running - len(held_by[:HOLDERS_TOLD])
     told = ", ".join(held_by[:HOLDERS_TOLD]) + (f" and {more} more" if more > 0 else "")
-    message = f"As many jobs of {whose} run as may at a time ({limit.allowed}): {told}."
+    message = f"As many jobs of {whose} run as may at a time ({limit.allowed}): {told}. It starts after one of them."
     data = {"limit_of": limit.limit_of, "allowed": limit.allowed, "running": limit.running, "held_by": held_by}
     return Reason(ReasonCode.LIMIT_REACHED, message, data)
 
@@ -107,9 +109,11 @@ def _seconds_until_start(around: Surroundings) -> float | None:
     return None if around.attempt_seconds is None else around.capacity.seconds_until_start(around.attempt_seconds)
 
 
-def _position(ahead: int, wait_seconds: float | None) -> Reason:
+def _position(job: Job, ahead: int, wait_seconds: float | None) -> Reason:
     at_least = ahead >= AHEAD_COUNTED
-    message = f"{'At least ' if at_least else ''}{ahead:,} ready jobs of its queue are ahead of it"
+    number = f"{'At least ' if at_least else ''}{ahead:,}" if ahead else "No"
+    jobs = f"{number} ready {'job' if ahead <= 1 else 'jobs'} {'under its limit' if job.is_limited else 'of its queue'}"
+    message = f"{jobs} {'is' if ahead <= 1 else 'are'} ahead of it"
     if wait_seconds is not None:
         message += f"; it starts in {'at least ' if at_least else ''}about {duration(wait_seconds)}"
     seconds = None if wait_seconds is None else round(wait_seconds, 1)

@@ -23,14 +23,16 @@ def attempt_data(job: Job) -> dict[str, Any]:
     return {"run": job.run, "attempt": job.attempt, "max_attempts": job.max_attempts, "error": error}
 
 
-def error_of(error: JobError | None) -> str:
-    """`` with ValueError: no``, of the message's first line as much as a sentence bears."""
+def error_of(error: JobError | None, *, with_reason: bool = True) -> str:
+    """`` with ValueError: no (not_retryable)``, of the message's first line as much as a sentence bears.
+
+    ``with_reason`` is for an end: of an attempt that another follows, ``retries_exhausted`` would be untrue.
+    """
     if error is None:
         return ""
     line = first_line(error.message)
-    return (
-        f" with {error.type}: {line} ({error.reason.value})" if line else f" with {error.type} ({error.reason.value})"
-    )
+    reason = f" ({error.reason.value})" if with_reason else ""
+    return f" with {error.type}{f': {line}' if line else ''}{reason}"
 
 
 def first_line(text: str) -> str:

@@ -31,7 +31,7 @@ MAX_SNOOZES = 1_000
 """How often a run may be snoozed: attempts are given back, so nothing else would end a job that always asks for it."""
 
 _NO_SECOND_CHANCE = frozenset({ErrorReason.NOT_RETRYABLE, ErrorReason.EXPIRED})
-_EXPIRED = JobError(ErrorReason.EXPIRED, "Expired", "no attempt had begun by expires_at")
+_EXPIRED = JobError(ErrorReason.EXPIRED, "Expired", "it was too late to begin an attempt: expires_at had come")
 _SNOOZED_TOO_OFTEN = JobError(
     ErrorReason.NOT_RETRYABLE,
     "Snooze",
