@@ -17,6 +17,7 @@ from perdure.db.wakeup import Topic, Wakeup
 from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.repositories.job_action_repository import JobActionRepository
 from perdure.repositories.job_repository import JobRepository
+from perdure.repositories.schedule_repository import ScheduleRepository
 from perdure.signals import JobsClaimed, JobsSubmitted, NotificationSettled, Signal, Signals
 from perdure.workers.completer import Completer
 
@@ -89,6 +90,8 @@ FAILPOINTS: dict[str, Settle] = {
     "submitted, not answered": _told(JobsSubmitted),
     "acted on, not committed": _after(JobActionRepository, "save", lambda _nothing: True),
     "acted on, not announced": _announced,
+    "slots settled, not committed": _after(ScheduleRepository, "settle", lambda _nothing: True),
+    "slots settled, not announced": _told(JobsSubmitted),
     "restarted, not committed": _written,
     "restarted, not answered": _announced,
 }
