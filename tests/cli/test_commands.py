@@ -357,6 +357,7 @@ def test_a_schedule_is_set_shown_and_deleted(url):
     job = ("demo.sleep", "--payload", '{"seconds": 0}')
     foreseen = perdure(*setting, *job, "--time-zone", "Europe/Berlin", "--dry-run", url=url)
     assert foreseen.stdout.count("\nnext  ") == 5, foreseen.stderr
+    assert "T" not in foreseen.stdout.partition("created_at")[2].partition("\n")[0], "as every other moment"
     made = perdure(
         *setting, "-", "--overlap", "skip", "--paused", "--json", url=url, stdin='{"job_type": "demo.sleep"}'
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field, StrictBool, StrictStr
+from pydantic import BeforeValidator, Field, StrictBool, StrictStr
 
 from perdure.models.lifecycle import JobStatus
 from perdure.models.schedule import CatchUp, Overlap, SlotOutcome
@@ -16,12 +16,20 @@ Expression = Annotated[StrictStr, Field(min_length=1, max_length=200)]
 TimeZone = Annotated[StrictStr, Field(min_length=1, max_length=100)]
 
 
+def _left_out(value: Any) -> None:
+    if value is not None:
+        raise ValueError("is not for a scheduled job to say; leave it out")
+
+
+LeftOut = Annotated[None, BeforeValidator(_left_out)]
+
+
 class ScheduledJob(JobCreate):
     """The job as it would be submitted, but for when: that is the schedule's to say."""
 
-    run_at: None = Field(None, description="must be null: the schedule says when")
-    delay_seconds: None = Field(None, description="must be null: the schedule says when")
-    expires_at: None = Field(None, description="must be null: no moment suits every job of a schedule")
+    run_at: LeftOut = Field(None, description="must be null: the schedule says when")
+    delay_seconds: LeftOut = Field(None, description="must be null: the schedule says when")
+    expires_at: LeftOut = Field(None, description="must be null: no moment suits every job of a schedule")
 
 
 class ScheduleWrite(Request):
