@@ -238,3 +238,14 @@ async def test_never_above_a_limit_whoever_claims_at_once_and_every_job_has_its_
 
 def _limits(job: Job) -> list[str]:
     return [job.job_type] if job.concurrency_key is None else [job.job_type, f"key {job.concurrency_key}"]
+
+
+async def test_jobs_that_name_files_do_not_keep_a_worker_that_sees_none_from_the_others(any_database):
+    await publish(any_database, t={"max_concurrent_per_key": 1})
+    first = limited(any_database, "a", names_files=True)
+    await add(any_database, first, limited(any_database, "b"))
+    async with any_database.transaction() as connection:
+        limits = LimitRepository(connection)
+        lanes = await limits.walk(["t"], (), 1, sees_files=False)
+        assert [lane.name.key for lane in lanes if lane.is_held] == ["b"], "it has one slot, and nothing to do for a"
+        assert [lane.name.key for lane in await limits.walk(["t"], (), 1) if lane.is_held] == ["a"]

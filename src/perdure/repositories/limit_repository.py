@@ -52,13 +52,14 @@ def _first_after(lane: str) -> str:
     """The first ready job of the first lane after the one named, by one descent of the index."""
     name = f"job.queue, job.job_type, {_KEY}"
     return f"""
-        SELECT job.queue, job.job_type, {_KEY} AS key, job.rank, job.run_at, job.job_id FROM perdure.jobs AS job
-        WHERE job.status = 'QUEUED' AND job.is_limited AND ROW({name}) > ROW({lane})
+        SELECT job.queue, job.job_type, {_KEY} AS key, job.rank, job.run_at, job.job_id, job.names_files
+        FROM perdure.jobs AS job WHERE job.status = 'QUEUED' AND job.is_limited AND ROW({name}) > ROW({lane})
         ORDER BY {name}, job.rank, job.run_at, job.job_id LIMIT 1"""
 
 
 # Walks over the lanes, and locks the limits of those with room whose first job comes first. (Of a key that types share,
-# the one that comes first must have room: it is not overtaken by a type that allows more.) Nobody else starts a job
+# the one that comes first must have room: it is not overtaken by a type that allows more. And lanes whose first job is
+# not for who walks, for it sees no files, come after the others: they may have nothing else.) Nobody else starts a job
 # under them until the transaction ends; how much room there is must be counted again, for somebody may have had the
 # lock after this statement had counted, and before it asked.
 _WALK = text(f"""
@@ -76,7 +77,9 @@ _WALK = text(f"""
                   AND queue <> ALL (ARRAY(SELECT name FROM perdure.queues)) AS has_room
         FROM ({_ROOM}) AS lane),
     numbered AS MATERIALIZED (
-        SELECT *, row_number() OVER (PARTITION BY has_room ORDER BY rank, run_at, job_id) AS number FROM judged)
+        SELECT *, row_number() OVER (PARTITION BY has_room
+                                     ORDER BY names_files AND NOT :sees_files, rank, run_at, job_id) AS number
+        FROM judged)
     SELECT queue, job_type, key, has_room,
            CASE WHEN has_room AND number <= :limit
                 THEN (key = '' OR pg_try_advisory_xact_lock(hashtextextended('perdure key ' || key, 0)))
@@ -149,13 +152,19 @@ class LimitRepository:
         self._connection = connection
 
     async def walk(
-        self, job_types: Sequence[str], queues: Sequence[str], limit: int, *, after: LaneName = BEFORE_ALL
+        self,
+        job_types: Sequence[str],
+        queues: Sequence[str],
+        limit: int,
+        *,
+        after: LaneName = BEFORE_ALL,
+        sees_files: bool = True,
     ) -> list[Lane]:
         """Looks at ``MAX_LANES`` lanes after the one named, in order, and holds up to ``limit`` of those with room.
 
         Room is only for jobs of ``job_types`` and ``queues`` (none: all queues).
         """
-        wanted = {"job_types": list(job_types), "queues": list(queues), "limit": limit}
+        wanted = {"job_types": list(job_types), "queues": list(queues), "limit": limit, "sees_files": sees_files}
         found = await self._connection.execute(_WALK, wanted | after._asdict())
         return [Lane(LaneName(*name), has_room, is_held) for *name, has_room, is_held in found]
 

@@ -197,8 +197,10 @@ class Worker(Loop):
     async def _walk(self, limits: LimitRepository, free: int) -> tuple[Mapping[str, Sequence[LaneName]], float]:
         """By queue the lanes to claim from as well, and in how many seconds to look for more if nobody rings."""
         self._lane_walk.begin()
-        after = self._lane_walk.after
-        found = await limits.walk(self._job_types, self._queues, min(free, MAX_HELD), after=after)
+        after, sees_files = self._lane_walk.after, self._watcher.sees_files
+        found = await limits.walk(
+            self._job_types, self._queues, min(free, MAX_HELD), after=after, sees_files=sees_files
+        )
         held = defaultdict(list)
         for lane in found:
             if lane.is_held:
