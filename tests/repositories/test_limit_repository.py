@@ -231,9 +231,9 @@ async def test_never_above_a_limit_whoever_claims_at_once_and_every_job_has_its_
     async with asyncio.timeout(60):
         await asyncio.gather(*(work() for _ in range(5)))
     assert sorted(done) == sorted(job.job_id for job in jobs)
-    assert most["t"] == allowed["t"]
-    assert 1 < most["u"] <= allowed["u"]
-    assert max(most[f"key {key}"] for key in "abc") == per_key
+    for job_type, limit in allowed.items():
+        assert 1 < most[job_type] <= limit
+    assert min(2, per_key) <= max(most[f"key {key}"] for key in "abc") <= per_key
 
 
 def _limits(job: Job) -> list[str]:
