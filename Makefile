@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
+PLATFORMS := tests/processes tests/containers tests/cli
 
 .PHONY: help setup demo dev test test-processes mutants chaos bench check format reference docs requirements clean
 
@@ -29,10 +30,10 @@ test: $(STAMP) ## Run the checks and the tests
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest --numprocesses=2 --dist=loadgroup --ignore=tests/processes
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup $(PLATFORMS:%=--ignore=%)
 
-test-processes: $(STAMP) ## Run the tests of whole platforms: started, killed, and as the pages say
-	$(BIN)/pytest --numprocesses=2 --dist=loadgroup tests/processes
+test-processes: $(STAMP) ## Run the tests of whole platforms: started, killed, commanded, as the pages say
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup $(PLATFORMS)
 
 mutants: $(STAMP) ## Break one promise after another in a copy of the code; the tests must notice each
 	$(BIN)/python -m mutants

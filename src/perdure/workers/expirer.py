@@ -12,7 +12,7 @@ from perdure.db.session import Database
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.repositories.expiring_jobs import ExpiringJobs
 from perdure.signals import Signals
-from perdure.workers.loop import Loop
+from perdure.workers.loop import Loop, sleep_until
 
 BATCH = 200
 POLL_SECONDS = 30.0
@@ -36,4 +36,4 @@ class Expirer(Loop):
         self._recorder.announce(recorded)
         if len(expired) == BATCH:
             return 0.0
-        return POLL_SECONDS if next_expiry is None else min(max(next_expiry, SHORTEST_PAUSE_SECONDS), POLL_SECONDS)
+        return sleep_until(next_expiry, POLL_SECONDS, SHORTEST_PAUSE_SECONDS)

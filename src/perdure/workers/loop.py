@@ -11,6 +11,13 @@ from perdure.signals import LoopInterrupted, Signals
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
+SHORTEST_SLEEP_SECONDS = 0.005
+"""Before what is due is looked for once more: somebody else may have it in hand."""
+
+
+def sleep_until(next_due: float | None, poll_seconds: float, shortest: float = SHORTEST_SLEEP_SECONDS) -> float:
+    """How long to sleep where the next is due in ``next_due`` seconds (None: nothing waits)."""
+    return poll_seconds if next_due is None else min(max(next_due, shortest), poll_seconds)
 
 
 class Loop(ABC):

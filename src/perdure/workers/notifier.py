@@ -20,7 +20,7 @@ from perdure.repositories.delivery_repository import ClaimedDelivery, DeliveryRe
 from perdure.schemas.addresses import mask
 from perdure.signals import NotificationFailed, NotificationSettled, Signals
 from perdure.workers.batcher import Batcher
-from perdure.workers.loop import Loop
+from perdure.workers.loop import Loop, sleep_until
 
 MAX_IN_FLIGHT = 20
 POLL_SECONDS = 15.0
@@ -63,7 +63,7 @@ class Notifier(Loop):
             next_due = await deliveries.seconds_until_next_due()
         for one in claimed:
             self._start(one.delivery)
-        return POLL_SECONDS if next_due is None else min(max(next_due, 0.0), POLL_SECONDS)
+        return sleep_until(next_due, POLL_SECONDS)
 
     async def drain(self, grace_seconds: float) -> None:
         """Lets tries under way end for ``grace_seconds``; one cut off is taken up again when its lease ends."""

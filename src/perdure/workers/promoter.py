@@ -10,7 +10,7 @@ from perdure.db.session import Database
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.repositories.job_repository import JobRepository
 from perdure.signals import Signals
-from perdure.workers.loop import Loop
+from perdure.workers.loop import Loop, sleep_until
 
 BATCH = 1_000
 POLL_SECONDS = 10.0
@@ -29,4 +29,4 @@ class Promoter(Loop):
             next_due = await jobs.seconds_until_next_due()
         if promoted:
             self._wakeup.ring(Topic.JOBS_READY)
-        return POLL_SECONDS if next_due is None else min(max(next_due, 0.0), POLL_SECONDS)
+        return sleep_until(next_due, POLL_SECONDS)

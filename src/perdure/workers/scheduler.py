@@ -8,7 +8,7 @@ from __future__ import annotations
 from perdure.core.scheduling import Scheduling
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.signals import Signals
-from perdure.workers.loop import Loop
+from perdure.workers.loop import Loop, sleep_until
 
 POLL_SECONDS = 30.0
 SHORTEST_PAUSE_SECONDS = 0.05
@@ -22,4 +22,4 @@ class Scheduler(Loop):
 
     async def tick(self) -> float:
         next_due = await self._scheduling.take_turns()
-        return POLL_SECONDS if next_due is None else min(max(next_due, SHORTEST_PAUSE_SECONDS), POLL_SECONDS)
+        return sleep_until(next_due, POLL_SECONDS, SHORTEST_PAUSE_SECONDS)
