@@ -146,7 +146,7 @@ async def claim_limited(connection: AsyncConnection, crowd: Crowd) -> None:
     limits = LimitRepository(connection)
     held = [lane.name for lane in await limits.walk(["t"], (), LIMIT) if lane.is_held]
     assert [lane.key for lane in held] in ([], ["free"])
-    await limits.claim(held, "busy", ["t"], LIMIT, crowd.worker)
+    await limits.claim(held, "busy", ["t"], LIMIT, crowd.worker, start=crowd.mark)  # dead entries lie before it
 
 
 async def apply(connection: AsyncConnection, crowd: Crowd) -> None:
