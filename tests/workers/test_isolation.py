@@ -229,7 +229,7 @@ async def test_no_descriptor_is_kept(platform):
 
     watcher = StoreWatcher(platform.signals, platform.file_commands)
     log = AttemptLog(a_job(), platform.database.clock.now, lambda _: None)
-    context = AttemptContext(a_job(), platform.file_commands, watcher, lambda *_: None, log)
+    context = AttemptContext(a_job(), platform.file_commands, watcher, lambda *_: None, lambda _: log)
     before = set(os.listdir("/proc/self/fd"))
     processes = IsolatedProcesses(1)
     assert [await run("identify"), await run("exit_at_once"), await run("identify")] == [Succeeded, Failed, Succeeded]

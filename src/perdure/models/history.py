@@ -7,7 +7,7 @@ is read as fast in minutes as a year in days.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -52,6 +52,21 @@ class Tally:
         self.counts["attempts"] += 1
         self.wait_buckets[bucket_of(wait_seconds)] += 1
         self.duration_buckets[bucket_of(duration_seconds)] += 1
+
+
+def by_the_hour(minutes: Iterable[Tally]) -> list[Tally]:
+    """The same counts, of whole hours."""
+    hours: dict[tuple[datetime, str, str], Tally] = {}
+    for one in minutes:
+        key = one.starts_at.replace(minute=0), one.queue, one.job_type
+        hour = hours.get(key)
+        if hour is None:
+            starts_at, queue, job_type = key
+            hour = hours[key] = Tally(width_seconds=HOUR, starts_at=starts_at, queue=queue, job_type=job_type)
+        hour.counts.update(one.counts)
+        hour.wait_buckets.update(one.wait_buckets)
+        hour.duration_buckets.update(one.duration_buckets)
+    return list(hours.values())
 
 
 def _cut(buckets: Counter[int]) -> list[int]:

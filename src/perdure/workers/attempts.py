@@ -101,8 +101,7 @@ class Attempts:
         return set(self._live)
 
     def start(self, job: Job) -> None:
-        log = self._progress.log_of(job)
-        context = AttemptContext(job, self._files, self._watcher, self._progress.report, log)
+        context = AttemptContext(job, self._files, self._watcher, self._progress.report, self._progress.log_of)
         attempt = Attempt(job, self._processors[job.job_type], context)
         attempt.deadline = self.deadlines.add(job.timeout_seconds, partial(self._time_out, attempt))
         self._slots.add(attempt)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
@@ -20,6 +21,9 @@ from perdure.workers.outputs import Outputs
 from perdure.workers.store_watcher import StoreWatcher
 
 MAX_PROGRESS_MESSAGE = 200
+
+_opening_log = threading.Lock()
+"""One for all: it is held for a moment, and only by those who say something."""
 
 
 class StopReason(Enum):
@@ -41,13 +45,15 @@ class AttemptContext:
         files: FileCommands,
         watcher: StoreWatcher,
         report: Callable[[Job, dict[str, Any]], None],
-        log: AttemptLog,
+        log_of: Callable[[Job], AttemptLog],
     ) -> None:
         self._job = job
         self._store = files.store
         self._watcher = watcher
         self._report = report
-        self.attempt_log = log
+        self._log_of = log_of
+        self.attempt_log: AttemptLog | None = None
+        """Made when there is something to say: most attempts say nothing."""
         self.outputs = Outputs(files, watcher, job.timeout_seconds, lambda: self.cancelled)
         self.stop_reason: StopReason | None = None
         self.has_seen_stop = False
@@ -58,7 +64,8 @@ class AttemptContext:
     def close(self) -> list[File]:
         """Lets the attempt say no more, for it is concluded; returns the files that it saved."""
         self._is_closed = True
-        self.attempt_log.close()
+        if self.attempt_log is not None:
+            self.attempt_log.close()
         return self.outputs.close()
 
     @property
@@ -85,7 +92,23 @@ class AttemptContext:
         self._report(self._job, self.last_progress)
 
     def log(self, message: str, *, level: Level = "info") -> None:
-        self.attempt_log.say(str(message), LogLevel(level))
+        text, kind = str(message), LogLevel(level)
+        if (log := self._open_log()) is not None:
+            log.say(text, kind)
+
+    def omit_lines(self, count: int) -> None:
+        """Counts lines that were left out before they came here."""
+        if (log := self._open_log()) is not None:
+            log.omit(count)
+
+    def _open_log(self) -> AttemptLog | None:
+        """The attempt's log; None once the attempt is concluded."""
+        with _opening_log:
+            if self._is_closed:
+                return None
+            if self.attempt_log is None:
+                self.attempt_log = self._log_of(self._job)
+            return self.attempt_log
 
     def input_path(self, file_id: str) -> Path:
         try:

@@ -152,7 +152,7 @@ class IsolatedProcess:
                     case "log":
                         context.log(message["message"], level=message["level"])
                     case "unlogged":
-                        context.attempt_log.omit(int(message["count"]))
+                        context.omit_lines(int(message["count"]))
                     case "ask":
                         task = asyncio.create_task(self._answer(message, context))
                         answering.add(task)

@@ -8,26 +8,47 @@ is killed takes the counts of its last seconds with it. They feed ``GET /v1/stat
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from perdure.db.session import Database
-from perdure.models.history import HOUR, MAX_SERIES, MINUTE, OTHERS, Tally
+from perdure.models.history import MAX_SERIES, MINUTE, OTHERS, Tally, by_the_hour
 from perdure.repositories.tally_repository import TallyRepository
 from perdure.signals import JobsSubmitted, JobTransitioned, Signals
 from perdure.workers.loop import Loop
 
 INTERVAL_SECONDS = 5.0
 _COLUMNS = {"SUCCESS": "succeeded", "FAILURE": "failed", "CANCELLED": "cancelled", "RETRY": "retried"}
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-@dataclass(slots=True)
 class _Counted:
-    """What was counted since the last writing: in all, and by minute, hour, queue and job type."""
+    """What was counted since the last writing: by minute, queue and job type, and how long attempts took in all."""
 
-    in_all: Counter[str] = field(default_factory=Counter)
-    history: dict[tuple[int, datetime, str, str], Tally] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.past: list[Tally] = []
+        self.present: dict[tuple[str, str], Tally] = {}
+        """Those of the minute that has not ended."""
+        self.wait_seconds = 0.0
+        self.duration_seconds = 0.0
+
+    def end_minute(self) -> None:
+        self.past += self.present.values()
+        self.present = {}
+
+    @property
+    def minutes(self) -> list[Tally]:
+        return [*self.past, *self.present.values()]
+
+    @property
+    def in_all(self) -> Counter[str]:
+        """By column of ``job_tallies``."""
+        counts: Counter[str] = Counter()
+        for tally in self.minutes:
+            counts.update(tally.counts)
+        counts["wait_microseconds"] = round(self.wait_seconds * 1e6)
+        counts["duration_microseconds"] = round(self.duration_seconds * 1e6)
+        return counts
 
 
 class Tallier(Loop):
@@ -38,8 +59,9 @@ class Tallier(Loop):
         self._counted = _Counted()
         self._unsure: tuple[datetime, _Counted] | None = None
         """What is being written down, by the time at which that was begun."""
-        self._hour: datetime | None = None
+        self._minute = self._minute_end = self._hour = _LONG_AGO
         self._series: set[tuple[str, str]] = set()
+        """Those of the hour."""
         signals.subscribe(JobsSubmitted, self._submitted)
         signals.subscribe(JobTransitioned, self._transitioned)
 
@@ -49,7 +71,7 @@ class Tallier(Loop):
 
     async def save(self) -> None:
         """Writes down what was counted since the last time; what cannot be written now is kept for the next."""
-        while self._unsure is not None or self._counted.in_all:
+        while self._unsure is not None or self._counted.minutes:
             if self._unsure is None:
                 self._unsure = self._database.clock.now(), self._counted
                 self._counted = _Counted()
@@ -57,48 +79,50 @@ class Tallier(Loop):
             self._unsure = None
 
     async def _write(self, tallied_at: datetime, counted: _Counted) -> None:
+        history = [*counted.minutes, *by_the_hour(counted.minutes)]
         async with self._database.transaction() as connection:
             tallies = TallyRepository(connection)
-            await tallies.add(self._tallier_id, tallied_at, counted.in_all, list(counted.history.values()))
+            await tallies.add(self._tallier_id, tallied_at, counted.in_all, history)
             await tallies.forget_old()
 
     def _submitted(self, signal: JobsSubmitted) -> None:
-        self._counted.in_all["submitted"] += len(signal.job_ids)
         for (queue, job_type), number in Counter(zip(signal.queues, signal.job_types, strict=True)).items():
-            for tally in self._tallies(queue, job_type):
-                tally.counts["submitted"] += number
+            self._tally(queue, job_type).counts["submitted"] += number
 
     def _transitioned(self, signal: JobTransitioned) -> None:
-        counts, tallies = self._counted.in_all, self._tallies(signal.queue, signal.job_type)
-        if signal.event in _COLUMNS:
-            counts[_COLUMNS[signal.event]] += 1
-            for tally in tallies:
-                tally.counts[_COLUMNS[signal.event]] += 1
+        """Called for every step of every job: it does as little as it can."""
+        column = _COLUMNS.get(signal.event)
+        if column is None and signal.wait_seconds is None:
+            return
+        tally = self._tally(signal.queue, signal.job_type)
+        if column is not None:
+            tally.counts[column] += 1
         if signal.wait_seconds is not None and signal.duration_seconds is not None:
-            counts["attempts"] += 1
-            counts["wait_microseconds"] += round(signal.wait_seconds * 1e6)
-            counts["duration_microseconds"] += round(signal.duration_seconds * 1e6)
-            for tally in tallies:
-                tally.count_attempt(signal.wait_seconds, signal.duration_seconds)
+            tally.count_attempt(signal.wait_seconds, signal.duration_seconds)
+            self._counted.wait_seconds += signal.wait_seconds
+            self._counted.duration_seconds += signal.duration_seconds
 
-    def _tallies(self, queue: str, job_type: str) -> list[Tally]:
-        """Those of the present minute and hour."""
-        minute = self._database.clock.now().replace(second=0, microsecond=0)
-        hour = minute.replace(minute=0)
-        if hour != self._hour:
-            self._hour, self._series = hour, set()
-        if (queue, job_type) not in self._series:
+    def _tally(self, queue: str, job_type: str) -> Tally:
+        """That of the present minute."""
+        now = self._database.clock.now()
+        if not self._minute <= now < self._minute_end:
+            self._begin_minute(now)
+        tally = self._counted.present.get((queue, job_type))
+        return self._begin_tally(queue, job_type) if tally is None else tally
+
+    def _begin_minute(self, now: datetime) -> None:
+        self._counted.end_minute()
+        self._minute = now.replace(second=0, microsecond=0)
+        self._minute_end = self._minute + timedelta(seconds=MINUTE)
+        if self._minute.replace(minute=0) != self._hour:
+            self._hour, self._series = self._minute.replace(minute=0), set()
+
+    def _begin_tally(self, queue: str, job_type: str) -> Tally:
+        series = queue, job_type
+        if series not in self._series:
             if len(self._series) >= MAX_SERIES:
-                queue = job_type = OTHERS
+                series = OTHERS, OTHERS
             else:
-                self._series.add((queue, job_type))
-        return [self._tally(MINUTE, minute, queue, job_type), self._tally(HOUR, hour, queue, job_type)]
-
-    def _tally(self, width_seconds: int, starts_at: datetime, queue: str, job_type: str) -> Tally:
-        key = (width_seconds, starts_at, queue, job_type)
-        tally = self._counted.history.get(key)
-        if tally is None:
-            tally = self._counted.history[key] = Tally(
-                width_seconds=width_seconds, starts_at=starts_at, queue=queue, job_type=job_type
-            )
-        return tally
+                self._series.add(series)
+        new = Tally(width_seconds=MINUTE, starts_at=self._minute, queue=series[0], job_type=series[1])
+        return self._counted.present.setdefault(series, new)
