@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 import perdure
-from perdure.bootstrap import LOCAL_INBOX_KEY, LocalInbox, Platform, opened_platform, uses_local_inbox
+from perdure.bootstrap import Platform, opened_platform
 from perdure.core.api_keys import ApiKeys
 from perdure.core.authentication import Authentication
 from perdure.core.loopback import is_loopback
@@ -21,6 +21,7 @@ from perdure.core.queue_commands import QueueCommands
 from perdure.core.streaming import Feed
 from perdure.core.waiting import FinishedJobs
 from perdure.errors import ConfigurationError, Unavailable
+from perdure.provided import LOCAL_INBOX_KEY, LocalInbox, uses_local_inbox
 from perdure.routes import (
     bulk,
     deliveries,

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import SecretStr
 
 from perdure.core.bulk import BulkSubmission
 from perdure.core.commands import Commands
@@ -18,7 +16,6 @@ from perdure.core.file_commands import FileCommands
 from perdure.core.job_actions import JobActions
 from perdure.core.job_factory import JobFactory
 from perdure.core.loopback import is_loopback
-from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.rendering import MessageRenderer
 from perdure.core.recording import Recorder
@@ -32,6 +29,7 @@ from perdure.db.wakeup import Wakeup
 from perdure.foundation import connected
 from perdure.models.finding import Finding, Level
 from perdure.processors.registry import ProcessorRegistry
+from perdure.provided import LocalInbox, provided
 from perdure.settings import Settings
 from perdure.signals import Signals
 from perdure.storage.filesystem import FilesystemStore
@@ -40,16 +38,6 @@ from perdure.workers.lease_page import LeasePage
 from perdure.workers.notifier import Notifier
 from perdure.workers.runtime import Runtime, WorkerOptions
 from perdure.workers.stopping import stop_signals
-
-LOCAL_INBOX_ID = "local"
-LOCAL_INBOX_KEY = "local-inbox"
-
-
-@dataclass(frozen=True, slots=True)
-class LocalInbox:
-    """Where this process's own stand-in for Mailtrap's sandbox listens, e.g. ``http://127.0.0.1:8080``."""
-
-    url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +152,7 @@ async def examine(settings: Settings) -> list[examination.Named]:
                 will_make_key=settings.bootstrap_key is not None,
                 job_types=lambda: ProcessorRegistry.load(settings.processors).job_types,
                 connect=lambda: connected(settings),
-                providers=lambda: ProviderRegistry([_mailtrap(settings, None)]),
+                providers=lambda: provided(settings, None),
                 files=FilesystemStore(settings.data_dir / "files"),
             )
         ),
@@ -180,7 +168,7 @@ async def opened_platform(
     log_lines.subscribe(signals)
     async with opened_database(settings) as database:
         wakeup = Wakeup(database.url)
-        providers = ProviderRegistry([_mailtrap(settings, local_inbox)])
+        providers = provided(settings, local_inbox)
         factory = JobFactory(providers)
         recorder = Recorder(providers, signals, wakeup)
         files = FilesystemStore(settings.data_dir / "files")
@@ -219,30 +207,3 @@ async def work(
             async with runtime.running():
                 ready()
                 await stopped.wait()
-
-
-def uses_local_inbox(settings: Settings) -> bool:
-    """Whether mails go to the local inbox where there is one: only when the user named no Mailtrap of their own."""
-    return settings.mailtrap_api_key is None and settings.mailtrap_api_host is None
-
-
-def _mailtrap(settings: Settings, local_inbox: LocalInbox | None) -> MailtrapEmailProvider:
-    configuration = MailtrapConfiguration(
-        api_key=settings.mailtrap_api_key,
-        use_sandbox=settings.mailtrap_use_sandbox,
-        inbox_id=settings.mailtrap_inbox_id,
-        from_email=settings.mail_from_email,
-        from_name=settings.mail_from_name,
-        api_host=settings.mailtrap_api_host,
-        retry_delays_seconds=settings.email_retry_seconds,
-    )
-    if local_inbox is not None and uses_local_inbox(settings):
-        configuration = replace(
-            configuration,
-            api_key=SecretStr(LOCAL_INBOX_KEY),
-            use_sandbox=True,
-            inbox_id=LOCAL_INBOX_ID,
-            api_host=local_inbox.url,
-            label="local inbox",
-        )
-    return MailtrapEmailProvider(configuration)

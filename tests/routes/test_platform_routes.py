@@ -6,8 +6,8 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from perdure.bootstrap import LOCAL_INBOX_KEY
 from perdure.models.lease import WorkerIdentity
+from perdure.provided import LOCAL_INBOX_KEY
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.worker_repository import WorkerRepository
 

@@ -75,7 +75,7 @@ def dev(
 ) -> None:
     """Everything in one process: database, API, worker, notifier, and a local inbox for the mails."""
     from perdure import app
-    from perdure.bootstrap import uses_local_inbox
+    from perdure.provided import uses_local_inbox
     from perdure.workers.stopping import stop_with_parent
 
     settings = _settings(

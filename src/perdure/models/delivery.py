@@ -26,11 +26,19 @@ class DeliveryStatus(StrEnum):
     RETRYING = "RETRYING"
     """A try failed; the next is due at ``next_attempt_at``."""
     SENT = "SENT"
-    """The provider took it."""
+    """The provider took it; whether it arrived is heard later, or never."""
+    DELIVERED = "DELIVERED"
+    """It arrived: the recipient's own server said so, to us or to the provider."""
+    BOUNCED = "BOUNCED"
+    """The provider took it, and the recipient's server refused it for good."""
     FAILED = "FAILED"
     """Given up, for ``reason``."""
     SKIPPED = "SKIPPED"
     """Nobody was to be told, for ``reason``; kept, so that the silence explains itself."""
+    SUPPRESSED = "SUPPRESSED"
+    """The recipient is on the suppression list, for ``reason``: nothing was sent."""
+    CANCELLED = "CANCELLED"
+    """Somebody called it off before it was sent."""
 
 
 LIVE = frozenset({DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.RETRYING})
@@ -52,6 +60,8 @@ class SkipReason(StrEnum):
     """The process that was to send lacks the provider's settings."""
     INVALID_DECLARATION = "invalid_declaration"
     """The stored declaration no longer fits the channel's options: it is older than the code."""
+    RECIPIENT_NOT_ALLOWED = "recipient_not_allowed"
+    """Only some recipients may be reached from here, and this is none of them."""
     EVALUATION_FAILED = "evaluation_failed"
     """The provider stumbled over the declaration; the intent's log line names the cause."""
 
@@ -67,13 +77,19 @@ class FailureReason(StrEnum):
     """Too old to be worth telling."""
     RENDERING_FAILED = "rendering_failed"
     """The message could not be written."""
+    ENDPOINT_DISABLED = "endpoint_disabled"
+    """The place it was to go to is no more, or was switched off."""
+    REJECTED = "rejected"
+    """The provider took it and rejected it afterwards."""
 
 
 class Verdict(StrEnum):
     """What one call of a provider came to."""
 
     ACCEPTED = "accepted"
-    """The provider took it."""
+    """The provider took it; whether it arrives is heard later."""
+    DELIVERED = "delivered"
+    """The recipient's own server took it: the answer is the receipt."""
     TRANSIENT = "transient"
     """It failed, and surely nothing was sent: safe to try again."""
     AMBIGUOUS = "ambiguous"
@@ -82,6 +98,8 @@ class Verdict(StrEnum):
     """The provider refuses us (key, sender, inbox), not this message."""
     PERMANENT = "permanent"
     """The provider refuses this message."""
+    GONE = "gone"
+    """The place it was to go to says that it is no more, for any message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,16 +120,28 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """At most ``calls`` in any ``seconds``."""
+
+    calls: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryPolicy:
-    """When to try again and when to give up, in seconds.
+    """When to try again and when to give up, in seconds, and how much at a time.
 
     ``delays_seconds[n]`` is waited after failed try ``n + 1``, so there are ``len(delays_seconds) + 1`` tries; each
-    try is cut at ``deadline_seconds``, and none starts later than ``max_age_seconds`` after the event.
+    try is cut at ``deadline_seconds``, and none starts later than ``max_age_seconds`` after the event. ``rate`` holds
+    for each destination of the provider over all processes (None: no limit), ``max_in_flight`` for the provider in
+    each process.
     """
 
     delays_seconds: tuple[float, ...]
     max_age_seconds: float
     deadline_seconds: float
+    rate: Rate | None = None
+    max_in_flight: int = 10
 
     @property
     def max_attempts(self) -> int:
@@ -169,8 +199,12 @@ class Delivery:
         match attempt.verdict:
             case Verdict.ACCEPTED:
                 return self._finish(DeliveryStatus.SENT, None, now, attempt.provider_message_id)
+            case Verdict.DELIVERED:
+                return self._finish(DeliveryStatus.DELIVERED, None, now, attempt.provider_message_id)
             case Verdict.PERMANENT:
                 return self._finish(DeliveryStatus.FAILED, FailureReason.PERMANENT, now)
+            case Verdict.GONE:
+                return self._finish(DeliveryStatus.FAILED, FailureReason.ENDPOINT_DISABLED, now)
             case Verdict.TRANSIENT | Verdict.AMBIGUOUS | Verdict.MISCONFIGURED:
                 return self._try_again(attempt, now, policy)
             case _:  # pragma: no cover

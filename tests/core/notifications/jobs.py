@@ -1,9 +1,13 @@
-"""Jobs as events find them, for everything on the notification side."""
+"""Jobs as events find them, and messages of them, for everything on the notification side."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from perdure.core.notifications.events import JobEvent
+from perdure.core.notifications.facts import JobFacts
+from perdure.core.notifications.providers.base import Message
+from perdure.core.notifications.snapshot import snapshot_of
 from perdure.models.job import Job
 from perdure.models.lifecycle import JobStatus
 from perdure.models.retry import RetryPolicy
@@ -33,3 +37,23 @@ def ended_job(**changes: Any) -> Job:
         "notifications": {"email": {}},
     }
     return Job(**fields | changes)
+
+
+def a_message(**changes: Any) -> Message:
+    """What a provider is given of such a job, unless ``changes`` say otherwise."""
+    snapshot = snapshot_of(ended_job())
+    fields: dict[str, Any] = {
+        "delivery_id": UUID("01900000-0000-7000-8000-0000000000d1"),
+        "job_id": JOB_ID,
+        "job_type": "csv.profile",
+        "event": JobEvent.SUCCESS,
+        "recipient": "reader@example.com",
+        "subject": "✓ csv.profile succeeded",
+        "text": "It went well.\n",
+        "html": "<p>It went well.</p>",
+        "facts": JobFacts.of(snapshot),
+        "snapshot": snapshot,
+        "url": None,
+        "occurred_at": NOW,
+    }
+    return Message(**fields | changes)

@@ -70,6 +70,11 @@ class JobFacts:
         )
 
 
+def occurred_at(snapshot: Mapping[str, Any]) -> datetime | None:
+    """When the job came to the event that the snapshot was taken at."""
+    return _moment(snapshot.get("finished_at"))
+
+
 def one_line(text: str, limit: int = _MAX_LINE) -> str:
     """``text`` on one line without anything invisible, at most ``limit`` characters."""
     line = " ".join(_UNSEEN.sub("", lines(text)).split())

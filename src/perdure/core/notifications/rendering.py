@@ -15,7 +15,7 @@ from jinja2 import PackageLoader, StrictUndefined, select_autoescape
 from jinja2.sandbox import SandboxedEnvironment
 
 from perdure.core.notifications.events import JobEvent
-from perdure.core.notifications.facts import JobFacts, one_line
+from perdure.core.notifications.facts import JobFacts, occurred_at, one_line
 from perdure.core.notifications.providers.base import Message
 from perdure.errors import ConfigurationError
 from perdure.models.delivery import Delivery
@@ -65,6 +65,10 @@ class MessageRenderer:
             subject=one_line(subject, MAX_SUBJECT),
             text=text,
             html=self._inliner.inline(html),
+            facts=values["job"],
+            snapshot=delivery.snapshot,
+            url=values["url"],
+            occurred_at=occurred_at(delivery.snapshot) or delivery.created_at,
         )
 
     def _values(self, delivery: Delivery) -> dict[str, Any]:

@@ -51,7 +51,9 @@ class DeliveryRow(Base):
         CheckConstraint(f"status IN ({quoted(DeliveryStatus)})", name="status"),
         CheckConstraint(f"(status IN ({quoted(LIVE)})) = (next_attempt_at IS NOT NULL)", name="live_has_due_time"),
         CheckConstraint(f"(status IN ({quoted(LIVE)})) = (finished_at IS NULL)", name="final_has_end"),
-        CheckConstraint("status NOT IN ('SKIPPED', 'FAILED') OR reason IS NOT NULL", name="silence_has_reason"),
+        CheckConstraint(
+            "status NOT IN ('SKIPPED', 'FAILED', 'SUPPRESSED') OR reason IS NOT NULL", name="silence_has_reason"
+        ),
         Index(
             "deliveries_once",
             "job_id",

@@ -5,13 +5,12 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
-from uuid import UUID
 
 import httpx2
 import mailtrap as sdk  # type: ignore[import-untyped]
 import pytest
 import trustme
-from tests.core.notifications.jobs import ended_job
+from tests.core.notifications.jobs import a_message, ended_job
 from tests.stand_in.mailtrap_server import MailtrapStandIn
 
 from perdure.core.notifications.events import JobEvent
@@ -24,16 +23,7 @@ KEY = "f00dcafef00dcafe"
 DEADLINE = 0.5
 """For servers that never finish; the others may take their time on a busy machine."""
 LATEST = 3.0
-MESSAGE = Message(
-    delivery_id=UUID("01900000-0000-7000-8000-0000000000d1"),
-    job_id=UUID("01900000-0000-7000-8000-0000000000a1"),
-    job_type="csv.profile",
-    event=JobEvent.SUCCESS,
-    recipient="reader@example.com",
-    subject="✓ csv.profile succeeded",
-    text="It went well.\n",
-    html="<p>It went well: ü €</p>",
-)
+MESSAGE = a_message(text="It went well.\n", html="<p>It went well: ü €</p>")
 
 
 def provider_at(host: str | None, **settings: Any) -> MailtrapEmailProvider:

@@ -7,14 +7,16 @@ never raises (but for cancellation), and never logs or returns a secret.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeVar
+from datetime import datetime
+from typing import Any, ClassVar, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from perdure.core.notifications.events import TOLD_BY_DEFAULT, JobEvent
+from perdure.core.notifications.facts import JobFacts
 from perdure.models.delivery import Attempt, DeliveryPolicy, SkipReason
 from perdure.models.finding import Finding
 from perdure.models.job import Job
@@ -39,7 +41,11 @@ Evaluation = Recipients | Skip
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One rendered, validated message to one recipient. ``html`` is None for channels without it."""
+    """One rendered, validated message to one recipient. ``html`` is None for channels without it.
+
+    ``facts`` are what it says of the job, ready to be shown; ``snapshot`` is the same as JSON, for programs; ``url``
+    is where people look at the job, if that is known. ``occurred_at``: when the job came to its event (UTC).
+    """
 
     delivery_id: UUID
     job_id: UUID
@@ -49,6 +55,10 @@ class Message:
     subject: str
     text: str
     html: str | None
+    facts: JobFacts
+    snapshot: Mapping[str, Any]
+    url: str | None
+    occurred_at: datetime
 
 
 class ChannelOptions(BaseModel):
@@ -77,6 +87,13 @@ class Provider(Protocol):
 
     @property
     def policy(self) -> DeliveryPolicy: ...
+
+    def destination(self, recipient: str) -> str:
+        """What fails and is limited together with ``recipient``: a host, or the provider itself. No secret.
+
+        Its rate limit and its circuit breaker are kept under it, by all processes together.
+        """
+        ...
 
     def evaluate(self, job: Job, event: JobEvent) -> Evaluation:
         """Who is to be told of ``event``. Pure: reads the job's declaration and nothing else."""

@@ -58,6 +58,9 @@ class MailtrapEmailProvider:
     def policy(self) -> DeliveryPolicy:
         return self._configuration.policy
 
+    def destination(self, _recipient: str) -> str:
+        return "mailtrap"
+
     def evaluate(self, job: Job, event: JobEvent) -> Evaluation:
         options = declared_options(job, self.channel, EmailOptions)
         if options is None:

@@ -1,0 +1,53 @@
+"""The notification providers that the settings ask for, constructed: whoever adds a provider joins it here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pydantic import SecretStr
+
+from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
+from perdure.core.notifications.providers.registry import ProviderRegistry
+from perdure.settings import Settings
+
+LOCAL_INBOX_ID = "local"
+LOCAL_INBOX_KEY = "local-inbox"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalInbox:
+    """Where this process's own stand-in for Mailtrap's sandbox listens, e.g. ``http://127.0.0.1:8080``."""
+
+    url: str
+
+
+def uses_local_inbox(settings: Settings) -> bool:
+    """Whether mails go to the local inbox where there is one: only when the user named no Mailtrap of their own."""
+    return settings.mailtrap_api_key is None and settings.mailtrap_api_host is None
+
+
+def provided(settings: Settings, local_inbox: LocalInbox | None) -> ProviderRegistry:
+    """One provider for each channel."""
+    return ProviderRegistry([_mailtrap(settings, local_inbox)])
+
+
+def _mailtrap(settings: Settings, local_inbox: LocalInbox | None) -> MailtrapEmailProvider:
+    configuration = MailtrapConfiguration(
+        api_key=settings.mailtrap_api_key,
+        use_sandbox=settings.mailtrap_use_sandbox,
+        inbox_id=settings.mailtrap_inbox_id,
+        from_email=settings.mail_from_email,
+        from_name=settings.mail_from_name,
+        api_host=settings.mailtrap_api_host,
+        retry_delays_seconds=settings.email_retry_seconds,
+    )
+    if local_inbox is not None and uses_local_inbox(settings):
+        configuration = replace(
+            configuration,
+            api_key=SecretStr(LOCAL_INBOX_KEY),
+            use_sandbox=True,
+            inbox_id=LOCAL_INBOX_ID,
+            api_host=local_inbox.url,
+            label="local inbox",
+        )
+    return MailtrapEmailProvider(configuration)
