@@ -22,8 +22,8 @@ _STATUSES = (
     "CANCELLED",
 )
 _CHECKS = {
-    "ck_deliveries_status": f"status IN ({', '.join(map(repr, _STATUSES))})",
-    "ck_deliveries_silence_has_reason": "status NOT IN ('SKIPPED', 'FAILED', 'SUPPRESSED') OR reason IS NOT NULL",
+    "deliveries_status": f"status IN ({', '.join(map(repr, _STATUSES))})",
+    "deliveries_silence_has_reason": "status NOT IN ('SKIPPED', 'FAILED', 'SUPPRESSED') OR reason IS NOT NULL",
 }
 
 
