@@ -15,9 +15,9 @@ from tests.stand_in.mailtrap_server import MailtrapStandIn
 
 from perdure.core.notifications.events import JobEvent
 from perdure.core.notifications.providers.base import Message, Recipients, Skip
-from perdure.core.notifications.providers.http_send import HttpSender
 from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
 from perdure.models.delivery import Attempt, SkipReason, Verdict
+from perdure.outbound.http_send import HttpSender
 
 KEY = "f00dcafef00dcafe"
 DEADLINE = 0.5

@@ -23,13 +23,13 @@ from perdure.core.notifications.providers.base import (
     declared_options,
     judge,
 )
-from perdure.core.notifications.providers.http_send import HttpSender
 from perdure.core.notifications.providers.mailtrap_answer import judge_answer
 from perdure.core.notifications.providers.mailtrap_check import check_mailtrap
 from perdure.core.notifications.providers.mailtrap_configuration import MailtrapConfiguration
 from perdure.models.delivery import Attempt, DeliveryPolicy, SkipReason, Verdict
 from perdure.models.finding import Finding
 from perdure.models.job import Job
+from perdure.outbound.http_send import HttpSender
 from perdure.schemas.addresses import check_address
 
 __all__ = ["EmailOptions", "MailtrapConfiguration", "MailtrapEmailProvider"]

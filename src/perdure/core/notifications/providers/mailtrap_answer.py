@@ -10,9 +10,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from perdure.core.notifications.providers.http_send import Answer, NoAnswer, retry_after_seconds
 from perdure.core.notifications.providers.redaction import redacted
 from perdure.models.delivery import Attempt, Verdict
+from perdure.outbound.http_send import Answer, NoAnswer, retry_after_seconds
 
 MAX_MESSAGE = 500
 MAX_EXCERPT = 512

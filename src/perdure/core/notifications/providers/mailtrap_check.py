@@ -11,9 +11,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from perdure.core.notifications.providers.http_send import Answer, HttpSender, NoAnswer
 from perdure.core.notifications.providers.mailtrap_configuration import MailtrapConfiguration
 from perdure.models.finding import Finding, Level
+from perdure.outbound.http_send import Answer, HttpSender, NoAnswer
 from perdure.schemas.addresses import mask
 
 REQUEST_SECONDS = 4.0

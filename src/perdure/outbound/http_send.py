@@ -1,9 +1,9 @@
-"""One HTTP request to a provider: bounded in time and size, never retried, and it knows whether anything left us.
+"""One HTTP request: bounded in time and size, never retried, and it knows whether anything left us.
 
-Every provider that speaks HTTP sends through here. A deadline bounds the whole exchange (waiting for a connection,
-DNS, TLS, a server that drips its answer byte by byte), at most ``MAX_ANSWER_BYTES`` of the answer are read, and what
-comes back is a value: an ``Answer``, or ``NoAnswer`` with a stable word for the cause and whether the request may
-have been received. Only a cancellation is raised.
+Every provider that speaks HTTP sends through here, and the processor that calls a URL. A deadline bounds the whole
+exchange (waiting for a connection, DNS, TLS, a server that drips its answer byte by byte), only so much of the answer
+is read, and what comes back is a value: an ``Answer``, or ``NoAnswer`` with a stable word for the cause and whether
+the request may have been received. Only a cancellation is raised.
 
 The transport is used and not the client around it: so there is nothing that follows redirects, keeps cookies, reads
 netrc or proxy variables, decompresses, or logs an address that is itself a secret.
@@ -24,6 +24,7 @@ from typing import Any
 import httpx2
 
 from perdure import __version__
+from perdure.outbound.guard import AddressRefused
 
 MAX_ANSWER_BYTES = 16_384
 CONNECT_SECONDS = 3.0
@@ -60,6 +61,7 @@ CAUSES: Mapping[str, str] = {
     "deadline": "no answer within the deadline",
     "pool_timeout": "no connection became free in time",
     "connect_timeout": "the server did not accept a connection in time",
+    "address_refused": "only the internet (by https) and the networks of WEBHOOK_ALLOW_CIDRS may be reached from here",
     "dns_failed": "the server's name could not be resolved",
     "connect_failed": "the server could not be reached",
     "certificate_refused": "the server's certificate is not trusted",
@@ -74,6 +76,7 @@ CAUSES: Mapping[str, str] = {
 class _Exchange:
     """How far one request came."""
 
+    max_bytes: int
     left: bool = False
     status_code: int | None = None
     headers: httpx2.Headers = field(default_factory=httpx2.Headers)
@@ -91,8 +94,8 @@ class _Exchange:
             self.headers = response.headers
             self.status_code = response.status_code
             async for chunk in response.aiter_raw():
-                self.body += chunk[: MAX_ANSWER_BYTES - len(self.body)]
-                if len(self.body) >= MAX_ANSWER_BYTES:
+                self.body += chunk[: self.max_bytes - len(self.body)]
+                if len(self.body) >= self.max_bytes:
                     return
             self.whole = True
         finally:
@@ -108,23 +111,32 @@ class _Exchange:
 class HttpSender:
     """Sends over a pool of connections of its own, each request within ``deadline_seconds``.
 
-    ``transport`` is for tests. The certificates trusted are the system's, or those of ``SSL_CERT_FILE``.
+    ``transport``: a guarded one, where others choose the URL. The certificates trusted are the system's, or those of
+    ``SSL_CERT_FILE``.
     """
 
-    def __init__(self, deadline_seconds: float, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        deadline_seconds: float,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        *,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
+    ) -> None:
         self._deadline_seconds = deadline_seconds
         self._transport = transport
+        self._max_answer_bytes = max_answer_bytes
 
     async def post(self, url: str, headers: Mapping[str, str], content: bytes) -> Answer | NoAnswer:
         """Posts ``content`` and reads the answer."""
-        return await self._send("POST", url, headers, content)
+        return await self.request("POST", url, headers, content)
 
     async def get(self, url: str, headers: Mapping[str, str]) -> Answer | NoAnswer:
         """Asks for what is at ``url`` and reads it."""
-        return await self._send("GET", url, headers, b"")
+        return await self.request("GET", url, headers, b"")
 
-    async def _send(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer | NoAnswer:
-        exchange = _Exchange()
+    async def request(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer | NoAnswer:
+        """Sends ``content`` by ``method`` and reads the answer."""
+        exchange = _Exchange(self._max_answer_bytes)
         try:
             transport = self._opened_transport()
             async with asyncio.timeout(self._deadline_seconds):
@@ -205,6 +217,8 @@ def _cause(error: Exception) -> str:
 def _connect_cause(error: Exception) -> str:
     for cause in _chain(error):
         match cause:
+            case AddressRefused():
+                return "address_refused"
             case ssl.SSLCertVerificationError():
                 return "certificate_refused"
             case ssl.SSLError():

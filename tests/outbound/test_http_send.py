@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Iterator
 import httpx2
 import pytest
 from tests.stand_in.mailtrap_server import MailtrapStandIn
+from tests.stand_in.receiver import LOOPBACK
 
-from perdure.core.notifications.providers import http_send
-from perdure.core.notifications.providers.http_send import (
+from perdure.outbound import http_send
+from perdure.outbound.addresses import networks
+from perdure.outbound.http_send import (
     CAUSES,
     MAX_ANSWER_BYTES,
     MAX_CONNECTIONS,
@@ -17,6 +19,7 @@ from perdure.core.notifications.providers.http_send import (
     NoAnswer,
     retry_after_seconds,
 )
+from perdure.outbound.transport import GuardedTransport
 
 DEADLINE = 0.5
 """For servers that never finish."""
@@ -30,16 +33,21 @@ def stand_in() -> Iterator[MailtrapStandIn]:
         yield server
 
 
+@pytest.fixture(params=["plain", "guarded"])
+def transport(request) -> httpx2.AsyncBaseTransport | None:
+    return GuardedTransport(networks(LOOPBACK)) if request.param == "guarded" else None
+
+
 @pytest.fixture
-async def sender() -> AsyncIterator[HttpSender]:
-    sender = HttpSender(10)
+async def sender(transport) -> AsyncIterator[HttpSender]:
+    sender = HttpSender(10, transport)
     yield sender
     await sender.aclose()
 
 
 @pytest.fixture
-async def hasty_sender() -> AsyncIterator[HttpSender]:
-    sender = HttpSender(DEADLINE)
+async def hasty_sender(transport) -> AsyncIterator[HttpSender]:
+    sender = HttpSender(DEADLINE, transport)
     yield sender
     await sender.aclose()
 
@@ -119,14 +127,12 @@ async def test_concurrent_posts_do_not_mix(stand_in, sender):
     assert {request.path for request in stand_in.received} == {f"/{number}" for number in range(8)}
 
 
-async def test_many_hung_posts_all_end_at_the_deadline():
+async def test_many_hung_posts_all_end_at_the_deadline(hasty_sender):
     with MailtrapStandIn() as server:
         server.script(then="hang")
-        sender = HttpSender(DEADLINE)
         started = time.monotonic()
-        answers = await asyncio.gather(*(sender.post(server.url, {}, b"{}") for _ in range(40)))
+        answers = await asyncio.gather(*(hasty_sender.post(server.url, {}, b"{}") for _ in range(40)))
         assert time.monotonic() - started < LATEST
-        await sender.aclose()
     assert all(isinstance(answer, NoAnswer) and answer.cause == "deadline" for answer in answers)
     # What the server has is never called unsent; a request cut while it was written may be called sent.
     assert sum(isinstance(answer, NoAnswer) and answer.left for answer in answers) >= len(server.received)
@@ -172,13 +178,11 @@ async def test_whatever_the_transport_raises_is_a_value(error, cause):
     assert cause in CAUSES
 
 
-async def test_a_url_or_header_that_cannot_be_sent_is_a_value():
-    sender = HttpSender(DEADLINE)
+async def test_a_url_or_header_that_cannot_be_sent_is_a_value(sender):
     for url, headers in [("http://[", {}), ("gopher://127.0.0.1/", {}), ("http://127.0.0.1:1", {"A": "x\r\nB: y"})]:
         answer = await sender.post(url, headers, b"")
         assert isinstance(answer, NoAnswer)
         assert not answer.left
-    await sender.aclose()
 
 
 async def test_a_cancellation_passes(stand_in, sender):
