@@ -28,6 +28,7 @@ from perdure.db.session import Database
 from perdure.db.wakeup import Wakeup
 from perdure.foundation import connected
 from perdure.models.finding import Finding, Level
+from perdure.outbound.addresses import networks
 from perdure.processors.registry import ProcessorRegistry
 from perdure.provided import LocalInbox, provided
 from perdure.settings import Settings
@@ -64,7 +65,7 @@ class Platform:
         worker = None
         if run_worker:
             worker = WorkerOptions(
-                registry=ProcessorRegistry.load(settings.processors),
+                registry=_processors(settings),
                 queues=settings.queues,
                 concurrency=settings.concurrency,
                 drain_seconds=settings.drain_seconds,
@@ -118,6 +119,10 @@ async def prune_database(settings: Settings, *, dry_run: bool) -> Mapping[str, i
         return await (retention.count_all() if dry_run else retention.remove_all())
 
 
+def _processors(settings: Settings) -> ProcessorRegistry:
+    return ProcessorRegistry.load(settings.processors, inside=networks(settings.webhook_allow_cidrs))
+
+
 def _retention(settings: Settings, database: Database) -> Retention:
     policy = RetentionPolicy(jobs_days=settings.retention_days, audit_days=settings.audit_retention_days)
     return Retention(database, policy)
@@ -150,7 +155,7 @@ async def examine(settings: Settings) -> list[examination.Named]:
                 worker_processes=settings.worker_processes,
                 lets_others_in=not is_loopback(settings.host),
                 will_make_key=settings.bootstrap_key is not None,
-                job_types=lambda: ProcessorRegistry.load(settings.processors).job_types,
+                job_types=lambda: _processors(settings).job_types,
                 connect=lambda: connected(settings),
                 providers=lambda: provided(settings, None),
                 files=FilesystemStore(settings.data_dir / "files"),

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
 from perdure.core.notifications.providers.registry import ProviderRegistry
+from perdure.core.notifications.providers.webhook import WebhookConfiguration, WebhookProvider
 from perdure.settings import Settings
 
 LOCAL_INBOX_ID = "local"
@@ -28,7 +29,7 @@ def uses_local_inbox(settings: Settings) -> bool:
 
 def provided(settings: Settings, local_inbox: LocalInbox | None) -> ProviderRegistry:
     """One provider for each channel."""
-    return ProviderRegistry([_mailtrap(settings, local_inbox)])
+    return ProviderRegistry([_mailtrap(settings, local_inbox), _webhook(settings)])
 
 
 def _mailtrap(settings: Settings, local_inbox: LocalInbox | None) -> MailtrapEmailProvider:
@@ -51,3 +52,13 @@ def _mailtrap(settings: Settings, local_inbox: LocalInbox | None) -> MailtrapEma
             label="local inbox",
         )
     return MailtrapEmailProvider(configuration)
+
+
+def _webhook(settings: Settings) -> WebhookProvider:
+    return WebhookProvider(
+        WebhookConfiguration(
+            signing_secret=settings.webhook_signing_secret,
+            allow_cidrs=settings.webhook_allow_cidrs,
+            retry_delays_seconds=settings.webhook_retry_seconds,
+        )
+    )

@@ -116,6 +116,21 @@ class Settings(BaseSettings):
         "Resilient Job Platform", validation_alias="MAIL_FROM_NAME", description="the sender's name"
     )
 
+    webhook_signing_secret: OptionalSecret = Field(
+        None,
+        validation_alias="WEBHOOK_SIGNING_SECRET",
+        description="signs webhooks: whsec_ and base64; several, comma separated, while you rotate it",
+    )
+    webhook_allow_cidrs: Names = Field(
+        (),
+        validation_alias="WEBHOOK_ALLOW_CIDRS",
+        description="networks inside that webhooks and `http.request` may reach, comma separated; none: none",
+    )
+    webhook_retry_seconds: Numbers = Field(
+        (5, 300, 1800, 7200, 18_000, 36_000, 36_000),
+        description="waits between the tries of a webhook, comma separated",
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -17,6 +17,7 @@ from types import ModuleType
 from pydantic import PydanticUserError
 
 from perdure.errors import ConfigurationError
+from perdure.outbound.addresses import Networks
 from perdure.processors.base import Processor
 
 BUILTIN = (
@@ -26,7 +27,7 @@ BUILTIN = (
     "perdure.processors.demo",
     "perdure.processors.json",
 )
-"""The modules of the built-in job types."""
+"""The modules of the built-in job types; ``http.request``, which is made for what it may reach, is not among them."""
 ENTRY_POINT_GROUP = "perdure.processors"
 """Packages name their modules of processors under this entry point group."""
 JOB_TYPE_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,99}$"
@@ -44,9 +45,14 @@ class ProcessorRegistry:
             self.register(processor)
 
     @classmethod
-    def load(cls, modules: Iterable[str]) -> ProcessorRegistry:
-        """Imports every module that has processors and registers them; ``modules`` are the user's own."""
-        registry = cls()
+    def load(cls, modules: Iterable[str], *, inside: Networks = ()) -> ProcessorRegistry:
+        """Imports every module that has processors and registers them; ``modules`` are the user's own.
+
+        ``inside``: the networks of ours that ``http.request`` may reach, besides the internet.
+        """
+        from perdure.processors.http import http_request  # its HTTP library, which children of their own do without
+
+        registry = cls([http_request(inside)])
         packaged = [point.value for point in entry_points(group=ENTRY_POINT_GROUP)]
         _allow_modules_beside_the_user()
         for name in dict.fromkeys((*BUILTIN, *packaged, *modules)):

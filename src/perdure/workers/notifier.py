@@ -112,7 +112,7 @@ class Notifier(Loop):
             await deliveries.apply([delivery for delivery, _ in conclusions])
             await deliveries.add_tries([one for _, one in conclusions if one is not None])
         for delivery, one_try in conclusions:
-            if one_try is not None and one_try.attempt.verdict is not Verdict.ACCEPTED:
+            if one_try is not None and one_try.attempt.verdict not in (Verdict.ACCEPTED, Verdict.DELIVERED):
                 self._signals.emit(_failed(delivery, one_try))
             if delivery.finished_at is not None:
                 self._signals.emit(_settled(delivery, delivery.finished_at))

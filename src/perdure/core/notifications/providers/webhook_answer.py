@@ -1,0 +1,59 @@
+"""What a receiver's answer to a webhook means: the one place that turns it into an ``Attempt``.
+
+A 2xx is the receipt, whatever is in its body. A 410 ends it: the place is no more. Everything else is tried again by
+the schedule, as Standard Webhooks asks: a 404 or 401 of somebody's server is a release under way as often as not, and
+what is wrong with one receiver must not stop the others, as the verdict MISCONFIGURED would.
+"""
+
+from __future__ import annotations
+
+from perdure.core.notifications.providers.redaction import redacted
+from perdure.models.delivery import Attempt, Verdict
+from perdure.outbound.http_send import Answer, NoAnswer, retry_after_seconds
+
+MAX_EXCERPT = 512
+ABORT_HEADER = "webhook-delivery"
+ABORT = "abort-message"
+"""With this header a receiver says that it wants this message no more, as with Svix."""
+
+_FOR_GOOD = frozenset({"address_refused", "unsendable"})
+_ERROR_TYPES = {429: "rate_limited", 408: "try_later", 425: "try_later"}
+
+
+def judge_answer(answer: Answer | NoAnswer, secrets: tuple[str, ...]) -> Attempt:
+    """The attempt that ``answer`` makes; ``secrets`` and addresses never reach it."""
+    if isinstance(answer, NoAnswer):
+        return _judge_silence(answer)
+    excerpt = redacted(answer.body.decode("utf-8", "replace"), MAX_EXCERPT, secrets) or None
+    if 200 <= answer.status_code < 300:
+        return Attempt(verdict=Verdict.DELIVERED, status_code=answer.status_code, response_excerpt=excerpt)
+    verdict, error_type, message = _judge_refusal(answer)
+    return Attempt(
+        verdict=verdict,
+        status_code=answer.status_code,
+        error_type=error_type,
+        message=message,
+        retry_after_seconds=retry_after_seconds(answer.headers) if verdict is Verdict.TRANSIENT else None,
+        response_excerpt=excerpt,
+    )
+
+
+def _judge_silence(silence: NoAnswer) -> Attempt:
+    if silence.left:
+        verdict, doubt = Verdict.AMBIGUOUS, "; the receiver may have it"
+    else:
+        verdict = Verdict.PERMANENT if silence.cause in _FOR_GOOD else Verdict.TRANSIENT
+        doubt = "; nothing was sent"
+    return Attempt(verdict=verdict, error_type=silence.cause, message=silence.explanation + doubt)
+
+
+def _judge_refusal(answer: Answer) -> tuple[Verdict, str, str]:
+    status_code = answer.status_code
+    said = f"the receiver answered {status_code}"
+    if status_code == 410:
+        return Verdict.GONE, "gone", f"{said}: it is there no more"
+    if answer.headers.get(ABORT_HEADER, "").strip().lower() == ABORT:
+        return Verdict.PERMANENT, "aborted", f"{said}, and asks not to be told again"
+    if 300 <= status_code < 400:
+        return Verdict.TRANSIENT, "redirected", f"{said}: redirects are not followed, declare the URL it moved to"
+    return Verdict.TRANSIENT, _ERROR_TYPES.get(status_code, "server_error" if status_code >= 500 else "refused"), said

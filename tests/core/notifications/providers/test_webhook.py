@@ -1,0 +1,261 @@
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from standardwebhooks.webhooks import WebhookVerificationError
+from tests.core.notifications.jobs import JOB_ID, NOW, a_message, ended_job
+from tests.stand_in.receiver import LOOPBACK, Receiver, Reply, verified
+
+from perdure.core.notifications.events import JobEvent
+from perdure.core.notifications.providers.base import Message, Recipients, Skip
+from perdure.core.notifications.providers.registry import ProviderRegistry
+from perdure.core.notifications.providers.webhook import WebhookConfiguration, WebhookProvider
+from perdure.core.notifications.snapshot import snapshot_of
+from perdure.errors import ConfigurationError
+from perdure.models.delivery import SkipReason, Verdict
+from perdure.models.finding import Level
+from perdure.models.outcome import ErrorReason, JobError
+
+SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+OLD_SECRET = "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA="
+DEADLINE = 0.5
+"""For servers that never finish; the others may take their time on a busy machine."""
+LATEST = 3.0
+URL = "https://hooks.example.com/jobs"
+
+
+def a_provider(**settings: Any) -> WebhookProvider:
+    defaults: dict[str, Any] = {"signing_secret": SECRET, "allow_cidrs": LOOPBACK, "deadline_seconds": 10}
+    return WebhookProvider(WebhookConfiguration(**defaults | settings))
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        yield server
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[WebhookProvider]:
+    provider = a_provider()
+    yield provider
+    await provider.aclose()
+
+
+def a_webhook(receiver: Receiver, path: str = "/hook", **changes: Any) -> Message:
+    return a_message(recipient=receiver.url + path, html=None, **changes)
+
+
+async def test_a_receiver_verifies_it_with_the_library_of_the_standard(receiver, provider):
+    message = a_webhook(receiver, url="https://jobs.example/v1/jobs/1")
+    attempt = await provider.send(message)
+    assert (attempt.verdict, attempt.status_code, attempt.error_type) == (Verdict.DELIVERED, 200, None)
+    [request] = receiver.received
+    assert (request.method, request.path, request.headers["content-type"]) == ("POST", "/hook", "application/json")
+    assert request.headers["webhook-id"] == str(message.delivery_id)
+    assert abs(int(request.headers["webhook-timestamp"]) - time.time()) < 60
+    payload = verified(request, SECRET)
+    assert (payload["type"], payload["timestamp"]) == ("job.succeeded", NOW.isoformat())
+    assert payload["data"]["job_id"] == str(JOB_ID)
+    assert payload["data"]["url"] == "https://jobs.example/v1/jobs/1"
+    assert "result" not in payload["data"], "it is an excerpt, and says so"
+    assert payload["data"]["result_excerpt"] is None
+    with pytest.raises(WebhookVerificationError):
+        verified(request, OLD_SECRET)
+
+
+async def test_while_secrets_are_rotated_each_of_them_verifies(receiver):
+    provider = a_provider(signing_secret=f"{SECRET}, {OLD_SECRET}")
+    await provider.send(a_webhook(receiver))
+    await provider.aclose()
+    [request] = receiver.received
+    assert verified(request, SECRET) == verified(request, OLD_SECRET)
+
+
+async def test_a_second_try_has_the_same_id_and_a_timestamp_of_its_own(receiver, provider, monkeypatch):
+    message = a_webhook(receiver)
+    await provider.send(message)
+    later = time.time() + 90
+    monkeypatch.setattr("perdure.core.notifications.providers.webhook.time.time", lambda: later)
+    await provider.send(message)
+    first, second = (request.headers for request in receiver.received)
+    assert first["webhook-id"] == second["webhook-id"]
+    assert int(second["webhook-timestamp"]) - int(first["webhook-timestamp"]) in (89, 90, 91)
+    verified(receiver.received[1], SECRET)
+
+
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [(JobEvent.SUCCESS, "job.succeeded"), (JobEvent.FAILURE, "job.failed"), (JobEvent.CANCELLED, "job.cancelled")],
+)
+async def test_every_event_has_its_type(receiver, provider, event, kind):
+    await provider.send(a_webhook(receiver, event=event))
+    assert verified(receiver.received[0], SECRET)["type"] == kind
+
+
+async def test_the_largest_snapshot_is_a_payload_that_receivers_take(receiver, provider):
+    error = JobError(ErrorReason.RETRIES_EXHAUSTED, "E" * 300, '"\\\x01ü€\N{PILE OF POO}' * 5_000)
+    job = ended_job(error=error, context={"user_id": "€" * 500}, queue="q" * 200, job_type="t" * 100)
+    await provider.send(a_webhook(receiver, event=JobEvent.FAILURE, snapshot=snapshot_of(job)))
+    [request] = receiver.received
+    assert len(request.body) < 20_000
+    assert b'": ' not in request.body.partition(b'"error"')[0], "minified"
+    assert verified(request, SECRET)["data"]["error"]["message"].startswith('"\\\x01ü€')
+
+
+D, G, T, Q = Verdict.DELIVERED, Verdict.GONE, Verdict.TRANSIENT, Verdict.AMBIGUOUS
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "verdict", "status_code", "error_type", "retry_after"),
+    [
+        ("html", D, 200, None, None),
+        ("empty", D, 200, None, None),
+        ("rubbish", D, 200, None, None),
+        ("huge", D, 200, None, None),
+        ("half_a_body", D, 200, None, None),
+        ("drip_body", D, 200, None, None),
+        ("redirect_to_page", T, 302, "redirected", None),
+        ("redirect_307", T, 307, "redirected", None),
+        ("bad_request", T, 400, "refused", None),
+        ("unauthorized", T, 401, "refused", None),
+        ("forbidden", T, 403, "refused", None),
+        ("not_found", T, 404, "refused", None),
+        ("request_timeout", T, 408, "try_later", None),
+        ("unprocessable", T, 422, "refused", None),
+        ("too_many_requests", T, 429, "rate_limited", None),
+        ("too_many_requests_seconds", T, 429, "rate_limited", 7),
+        ("server_error", T, 500, "server_error", None),
+        ("bad_gateway_html", T, 502, "server_error", None),
+        ("unavailable_empty", T, 503, "server_error", 2),
+        ("close", Q, None, "connection_lost", None),
+        ("not_http", Q, None, "connection_lost", None),
+        ("hang", Q, None, "deadline", None),
+        ("drip_headers", Q, None, "deadline", None),
+    ],
+)
+async def test_every_behaviour_of_a_receiver_has_its_verdict(
+    receiver, behaviour, verdict, status_code, error_type, retry_after
+):
+    receiver.script(behaviour)
+    endless = behaviour in ("hang", "drip_headers", "drip_body")
+    provider = a_provider(deadline_seconds=DEADLINE if endless else 10)
+    started = time.monotonic()
+    attempt = await provider.send(a_webhook(receiver))
+    assert time.monotonic() - started < LATEST
+    await provider.aclose()
+    assert (attempt.verdict, attempt.status_code, attempt.error_type) == (verdict, status_code, error_type)
+    assert attempt.retry_after_seconds == retry_after
+    assert (attempt.message is None) == (verdict is D)
+    assert len(attempt.response_excerpt or "") <= 512
+    assert len(receiver.received) == 1, "never retried, no redirect followed"
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict", "error_type"),
+    [
+        (Reply(204), D, None),
+        (Reply(410), G, "gone"),
+        (Reply(410, headers={"webhook-delivery": "abort-message"}), G, "gone"),
+        (Reply(400, headers={"webhook-delivery": "abort-message"}), Verdict.PERMANENT, "aborted"),
+        (Reply(400, headers={"webhook-delivery": "please"}), T, "refused"),
+    ],
+)
+async def test_a_receiver_may_end_it(receiver, provider, reply, verdict, error_type):
+    receiver.replies.append(reply)
+    attempt = await provider.send(a_webhook(receiver))
+    assert (attempt.verdict, attempt.error_type) == (verdict, error_type)
+
+
+async def test_what_nobody_listens_for_was_not_sent(provider):
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))  # bound, not listening: refuses connections, and nobody else gets the port
+        attempt = await provider.send(a_message(recipient=f"http://127.0.0.1:{reserved.getsockname()[1]}/"))
+    assert (attempt.verdict, attempt.error_type) == (T, "connect_failed")
+
+
+async def test_where_nobody_may_be_sent_is_not_tried_again(receiver):
+    provider = a_provider(allow_cidrs=())
+    attempt = await provider.send(a_webhook(receiver))
+    await provider.aclose()
+    assert (attempt.verdict, attempt.error_type) == (Verdict.PERMANENT, "address_refused")
+    assert "WEBHOOK_ALLOW_CIDRS" in (attempt.message or "")
+    assert receiver.connections == 0
+
+
+async def test_what_a_receiver_repeats_of_the_url_is_not_kept(receiver, provider):
+    message = a_webhook(receiver, "/services/T0/s3cr3t-key?token=t0k3n")
+    receiver.replies.append(
+        Reply(404, f"no {message.recipient} here: POST /services/T0/s3cr3t-key?token=t0k3n".encode())
+    )
+    attempt = await provider.send(message)
+    assert attempt.verdict is T
+    assert "s3cr3t" not in repr(attempt)
+    assert "t0k3n" not in repr(attempt)
+
+
+async def test_without_a_secret_nothing_is_sent(receiver):
+    provider = a_provider(signing_secret=None)
+    assert provider.missing_settings() == ["WEBHOOK_SIGNING_SECRET"]
+    assert (await provider.send(a_webhook(receiver))).verdict is Verdict.MISCONFIGURED
+    [finding] = await provider.check()
+    await provider.aclose()
+    assert finding.level is Level.OK
+    assert "WEBHOOK_SIGNING_SECRET" in finding.found
+    assert receiver.received == []
+
+
+async def test_the_doctor_is_told_how_webhooks_are_signed_and_what_they_reach(provider):
+    [finding] = await provider.check()
+    assert (finding.level, "127.0.0.0/8" in finding.found, SECRET in finding.found) == (Level.OK, True, False)
+
+
+@pytest.mark.parametrize(
+    ("declared", "event", "evaluation"),
+    [
+        ({"url": URL}, JobEvent.SUCCESS, Recipients((URL,))),
+        ({"url": URL, "on": ["FAILURE"]}, JobEvent.FAILURE, Recipients((URL,))),
+        ({"url": URL, "on": ["FAILURE"]}, JobEvent.SUCCESS, Skip(SkipReason.EVENT_NOT_SELECTED)),
+        ({"url": URL, "enabled": False}, JobEvent.SUCCESS, Skip(SkipReason.CHANNEL_DISABLED)),
+        ({}, JobEvent.SUCCESS, Skip(SkipReason.NO_RECIPIENT)),
+        ({"url": None}, JobEvent.FAILURE, Skip(SkipReason.NO_RECIPIENT)),
+        ({"url": URL}, JobEvent.CANCELLED, Skip(SkipReason.EVENT_NOT_SELECTED)),
+    ],
+)
+def test_who_is_told(provider, declared, event, evaluation):
+    assert provider.evaluate(ended_job(notifications={"webhook": declared}), event) == evaluation
+
+
+@pytest.mark.parametrize(
+    ("declared", "field"),
+    [
+        ({"url": "hooks.example.com"}, "notifications.webhook.url"),
+        ({"url": "https://a:b@hooks.example.com"}, "notifications.webhook.url"),
+        ({"url": 7}, "notifications.webhook.url"),
+        ({"to": URL}, "notifications.webhook.to"),
+    ],
+)
+def test_what_may_not_be_declared(provider, declared, field):
+    [problem] = ProviderRegistry([provider]).validate_declaration({"webhook": declared})
+    assert problem.field == field
+    assert str(declared.get("url", "-")) not in problem.message
+
+
+def test_receivers_of_one_host_stand_and_fall_together(provider):
+    assert provider.destination("https://Hooks.example.com:8443/a?key=1") == "hooks.example.com:8443"
+
+
+@pytest.mark.parametrize(
+    "secret", ["sekret", "whsec_A", "whsec_c2hvcnQ=", "whsec_*", f"{SECRET},whsec_c2hvcnQ=", "MTIz" * 8]
+)
+def test_a_secret_that_is_none_is_refused_at_the_start_and_not_repeated(secret):
+    with pytest.raises(ConfigurationError, match="WEBHOOK_SIGNING_SECRET") as refused:
+        a_provider(signing_secret=secret)
+    assert secret not in str(refused.value)
+
+
+def test_no_secret_is_shown(provider):
+    configuration = WebhookConfiguration(signing_secret=SECRET)
+    assert "MDEy" not in repr((configuration, configuration.secrets, provider))
