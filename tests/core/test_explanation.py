@@ -131,7 +131,7 @@ CASES = [
     (
         a_job(JobStatus.SUCCEEDED),
         Surroundings(deliveries=[a_delivery(status) for status in DeliveryStatus]),
-        ["succeeded", "being_told", "being_told", "being_told", "told", "not_told", "not_told"],
+        ["succeeded", *["being_told"] * 3, *["told"] * 2, *["not_told"] * 5],
     ),
 ]
 

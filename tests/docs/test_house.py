@@ -32,6 +32,7 @@ def test_only_bootstrap_and_what_is_above_it_or_its_foundation_read_the_settings
     allowed = {
         "bootstrap.py",
         "foundation.py",
+        "provided.py",
         "app.py",
         "run.py",
         "database.py",

@@ -108,16 +108,23 @@ def _telling(delivery: Delivery) -> Reason:
     by = f"by {delivery.channel}"
     data = {"delivery_id": str(delivery.delivery_id), "channel": delivery.channel, "status": delivery.status.value}
     match delivery.status:
-        case DeliveryStatus.SENT:
+        case DeliveryStatus.SENT | DeliveryStatus.DELIVERED:
             return Reason(ReasonCode.TOLD, f"{whom} was told {by} at {moment(delivery.finished_at)}.", data)
         case DeliveryStatus.PENDING | DeliveryStatus.SENDING:
             return Reason(ReasonCode.BEING_TOLD, f"{whom} is being told {by}.", data)
         case DeliveryStatus.RETRYING:
             message = f"{whom} is being told {by}: {delivery.attempts} tries failed, the next is due at "
             return Reason(ReasonCode.BEING_TOLD, f"{message}{moment(delivery.next_attempt_at)}.", data)
-        case DeliveryStatus.FAILED | DeliveryStatus.SKIPPED:
+        case (
+            DeliveryStatus.FAILED
+            | DeliveryStatus.SKIPPED
+            | DeliveryStatus.BOUNCED
+            | DeliveryStatus.SUPPRESSED
+            | DeliveryStatus.CANCELLED
+        ):
+            reason = delivery.reason or delivery.status.value.lower()
             told = "was told" if delivery.recipient is None else "was not told"
-            message = f"{whom} {told} {by} ({delivery.reason})."
-            return Reason(ReasonCode.NOT_TOLD, message, data | {"reason": delivery.reason})
+            message = f"{whom} {told} {by} ({reason})."
+            return Reason(ReasonCode.NOT_TOLD, message, data | {"reason": reason})
         case _:  # pragma: no cover
             assert_never(delivery.status)
