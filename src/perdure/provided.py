@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
 from perdure.core.notifications.providers.registry import ProviderRegistry
+from perdure.core.notifications.providers.slack import SlackConfiguration, SlackProvider
 from perdure.core.notifications.providers.webhook import WebhookConfiguration, WebhookProvider
 from perdure.settings import Settings
 
@@ -29,7 +30,7 @@ def uses_local_inbox(settings: Settings) -> bool:
 
 def provided(settings: Settings, local_inbox: LocalInbox | None) -> ProviderRegistry:
     """One provider for each channel."""
-    return ProviderRegistry([_mailtrap(settings, local_inbox), _webhook(settings)])
+    return ProviderRegistry([_mailtrap(settings, local_inbox), _slack(settings), _webhook(settings)])
 
 
 def _mailtrap(settings: Settings, local_inbox: LocalInbox | None) -> MailtrapEmailProvider:
@@ -52,6 +53,13 @@ def _mailtrap(settings: Settings, local_inbox: LocalInbox | None) -> MailtrapEma
             label="local inbox",
         )
     return MailtrapEmailProvider(configuration)
+
+
+def _slack(settings: Settings) -> SlackProvider:
+    configuration = SlackConfiguration(
+        webhook_url=settings.slack_webhook_url, retry_delays_seconds=settings.slack_retry_seconds
+    )
+    return SlackProvider(configuration)
 
 
 def _webhook(settings: Settings) -> WebhookProvider:

@@ -116,6 +116,15 @@ class Settings(BaseSettings):
         "Resilient Job Platform", validation_alias="MAIL_FROM_NAME", description="the sender's name"
     )
 
+    slack_retry_seconds: Numbers = Field(
+        (5, 30, 120, 600), description="waits between the tries of a message to Slack, comma separated"
+    )
+    slack_webhook_url: OptionalSecret = Field(
+        None,
+        validation_alias="SLACK_WEBHOOK_URL",
+        description="the incoming webhook whose Slack channel is told (https://hooks.slack.com/services/…)",
+    )
+
     webhook_signing_secret: OptionalSecret = Field(
         None,
         validation_alias="WEBHOOK_SIGNING_SECRET",

@@ -44,6 +44,10 @@ class Answer:
     body: bytes
     whole: bool
 
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status_code < 300
+
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:

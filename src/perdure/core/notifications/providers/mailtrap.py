@@ -23,10 +23,11 @@ from perdure.core.notifications.providers.base import (
     declared_options,
     judge,
 )
+from perdure.core.notifications.providers.http_answer import unbuildable, unconfigured
 from perdure.core.notifications.providers.mailtrap_answer import judge_answer
 from perdure.core.notifications.providers.mailtrap_check import check_mailtrap
 from perdure.core.notifications.providers.mailtrap_configuration import MailtrapConfiguration
-from perdure.models.delivery import Attempt, DeliveryPolicy, SkipReason, Verdict
+from perdure.models.delivery import Attempt, DeliveryPolicy, SkipReason
 from perdure.models.finding import Finding
 from perdure.models.job import Job
 from perdure.outbound.http_send import HttpSender
@@ -74,13 +75,11 @@ class MailtrapEmailProvider:
         key = self._configuration.key
         missing = self._configuration.missing
         if key is None or missing:
-            return Attempt(
-                verdict=Verdict.MISCONFIGURED, error_type="not_configured", message=f"set {', '.join(missing)}"
-            )
+            return unconfigured(missing)
         try:
             body = await self._body(message)
         except Exception as error:  # noqa: BLE001 (one mail that cannot be built must not raise into the notifier)
-            return _unbuildable(error)
+            return unbuildable(error)
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", "Accept": "application/json"}
         answer = await self._sender.post(self._configuration.send_url, headers, body)
         return judge_answer(answer, secrets=(key,))
@@ -124,11 +123,3 @@ def _recipient(context: Any) -> Evaluation:
         return Recipients((check_address(email),))
     except ValueError:
         return Skip(SkipReason.INVALID_RECIPIENT)
-
-
-def _unbuildable(error: Exception) -> Attempt:
-    return Attempt(
-        verdict=Verdict.PERMANENT,
-        error_type="invalid_message",
-        message=f"the mail could not be built ({type(error).__name__})",
-    )

@@ -1,25 +1,23 @@
-"""What an answer of Mailtrap's sending API means: the one place that turns it into an ``Attempt``.
+"""What an answer of Mailtrap's sending API means, where it differs from any other server's.
 
-Only a 200 that says ``success`` and names the message is a proof. A refusal by status is believed even when the body
-is rubbish; a 2xx without that proof is not: the mail may be on its way.
+Only a 200 that says ``success`` and names the message is a proof. A 2xx without it is none: the mail may be on its way.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from perdure.core.notifications.providers.redaction import redacted
+from perdure.core.notifications.providers.http_answer import (
+    attempt_of,
+    document_of,
+    judge_refusal,
+    judge_silence,
+    judge_unproven,
+)
 from perdure.models.delivery import Attempt, Verdict
-from perdure.outbound.http_send import Answer, NoAnswer, retry_after_seconds
+from perdure.outbound.http_send import Answer, NoAnswer
 
-MAX_MESSAGE = 500
-MAX_EXCERPT = 512
-MAX_MESSAGE_ID = 200
-
-_REFUSED_MESSAGE = frozenset({400, 413, 422})
-_TRY_LATER = frozenset({408, 425, 429})
 _ADVICE: Mapping[int, str] = {
     401: "Mailtrap refuses the key or the sender: check MAILTRAP_API_KEY, MAIL_FROM_EMAIL and its domain",
     403: "Mailtrap does not permit this: check the key's permissions and the domain of MAIL_FROM_EMAIL",
@@ -28,77 +26,31 @@ _ADVICE: Mapping[int, str] = {
 }
 
 
-def judge_answer(answer: Answer | NoAnswer, secrets: tuple[str, ...]) -> Attempt:
+def judge_answer(answer: Answer | NoAnswer, secrets: Sequence[str]) -> Attempt:
     """The attempt that ``answer`` makes; ``secrets`` and addresses never reach it."""
     if isinstance(answer, NoAnswer):
-        return _judge_silence(answer)
-    document = _document(answer)
-    excerpt = redacted(answer.body.decode("utf-8", "replace"), MAX_EXCERPT, secrets)
-    if 200 <= answer.status_code < 300:
-        return _judge_success(answer, document, excerpt, secrets)
-    verdict, error_type = _judge_status(answer.status_code)
+        return judge_silence(answer)
+    document = document_of(answer)
+    if answer.is_success:
+        return _judge_success(answer, document, secrets)
     advice = _ADVICE.get(answer.status_code, f"Mailtrap answered {answer.status_code}")
-    return Attempt(
-        verdict=verdict,
-        status_code=answer.status_code,
-        error_type=error_type,
-        message=_with_reasons(advice, document, secrets),
-        retry_after_seconds=retry_after_seconds(answer.headers) if verdict is Verdict.TRANSIENT else None,
-        response_excerpt=excerpt or None,
-    )
+    return judge_refusal(answer, _with_reasons(advice, document), secrets)
 
 
-def _judge_silence(silence: NoAnswer) -> Attempt:
-    if silence.left:
-        verdict = Verdict.AMBIGUOUS
-    elif silence.cause in ("certificate_refused", "unsendable"):
-        verdict = Verdict.MISCONFIGURED
-    else:
-        verdict = Verdict.TRANSIENT
-    doubt = "; the mail may have been taken" if silence.left else "; nothing was sent"
-    return Attempt(verdict=verdict, error_type=silence.cause, message=silence.explanation + doubt)
-
-
-def _judge_status(status_code: int) -> tuple[Verdict, str]:
-    """For every status but 2xx. What is wrong with us, and not with this mail, keeps the mail for later tries."""
-    if status_code in _REFUSED_MESSAGE:
-        return Verdict.PERMANENT, "message_refused"
-    if status_code in _TRY_LATER:
-        return Verdict.TRANSIENT, "rate_limited" if status_code == 429 else "try_later"
-    if status_code >= 500:
-        return Verdict.TRANSIENT, "server_error"
-    if status_code >= 400:
-        return Verdict.MISCONFIGURED, "not_permitted" if status_code in (401, 402, 403) else "wrong_address"
-    if status_code >= 300:
-        return Verdict.MISCONFIGURED, "redirected"
-    return Verdict.AMBIGUOUS, "unproven"
-
-
-def _judge_success(answer: Answer, document: Any, excerpt: str, secrets: tuple[str, ...]) -> Attempt:
+def _judge_success(answer: Answer, document: Any, secrets: Sequence[str]) -> Attempt:
     message_id = _message_id(document)
     if message_id is not None:
-        return Attempt(
-            verdict=Verdict.ACCEPTED,
-            status_code=answer.status_code,
-            provider_message_id=redacted(message_id, MAX_MESSAGE_ID, secrets),
-            response_excerpt=excerpt,
-        )
+        return attempt_of(answer, Verdict.ACCEPTED, provider_message_id=message_id, secrets=secrets)
     if isinstance(document, dict) and document.get("success") is False:
-        reasons = _reasons(document)
         verdict, error_type = (
-            (Verdict.PERMANENT, "message_refused") if reasons else (Verdict.TRANSIENT, "refused_without_reason")
+            (Verdict.PERMANENT, "message_refused")
+            if _reasons(document)
+            else (Verdict.TRANSIENT, "refused_without_reason")
         )
-        message = "Mailtrap answered that it did not take the mail"
-    else:
-        verdict, error_type = Verdict.AMBIGUOUS, "unproven"
-        message = "Mailtrap's answer does not prove that it took the mail"
-    return Attempt(
-        verdict=verdict,
-        status_code=answer.status_code,
-        error_type=error_type,
-        message=_with_reasons(message, document, secrets),
-        response_excerpt=excerpt or None,
-    )
+        message = _with_reasons("Mailtrap answered that it did not take the mail", document)
+        return attempt_of(answer, verdict, error_type, message, secrets=secrets)
+    message = _with_reasons("Mailtrap's answer does not prove that it took the mail", document)
+    return judge_unproven(answer, message, secrets)
 
 
 def _message_id(document: Any) -> str | None:
@@ -110,19 +62,9 @@ def _message_id(document: Any) -> str | None:
             return None
 
 
-def _document(answer: Answer) -> Any:
-    """The answer's JSON; None where it is none, or only a part of it came."""
-    if not answer.whole:
-        return None
-    try:
-        return json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _with_reasons(message: str, document: Any, secrets: tuple[str, ...]) -> str:
+def _with_reasons(message: str, document: Any) -> str:
     reasons = _reasons(document)
-    return redacted(f"{message}: {'; '.join(reasons)}" if reasons else message, MAX_MESSAGE, secrets)
+    return f"{message}: {'; '.join(reasons)}" if reasons else message
 
 
 def _reasons(document: Any) -> list[str]:

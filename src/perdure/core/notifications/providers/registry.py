@@ -13,10 +13,11 @@ from pydantic import ValidationError
 
 from perdure.core.notifications.providers.base import ChannelOptions, Provider
 from perdure.core.notifications.providers.mailtrap import MailtrapEmailProvider
+from perdure.core.notifications.providers.slack import SlackProvider
 from perdure.core.notifications.providers.webhook import WebhookProvider
 from perdure.errors import ConfigurationError, FieldProblem
 
-BUILTIN: tuple[type[Provider], ...] = (MailtrapEmailProvider, WebhookProvider)
+BUILTIN: tuple[type[Provider], ...] = (MailtrapEmailProvider, SlackProvider, WebhookProvider)
 """The providers that come with the platform; the bootstrap constructs them, the contract tests hold for each."""
 
 _SHOWN_NAME = 100

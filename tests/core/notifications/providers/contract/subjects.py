@@ -1,0 +1,67 @@
+"""The HTTP providers that are held to the contract: whoever adds one adds it here, and where it differs from others."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.core.notifications.jobs import a_message
+from tests.core.notifications.providers.contract.behaviours import Expected
+from tests.stand_in.http_server import StandIn
+from tests.stand_in.mailtrap_server import MailtrapStandIn
+from tests.stand_in.slack_server import PATH, SlackStandIn
+
+from perdure.core.notifications.providers.base import Message, Provider
+from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
+from perdure.core.notifications.providers.slack import SlackConfiguration, SlackProvider
+from perdure.models.delivery import Verdict
+
+KEY = "f00dcafef00dcafe"
+DEADLINE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A provider, and how it is put before a server.
+
+    ``at(base, deadline_seconds)`` is the provider when its service is at the URL ``base``, and a message for it there.
+    ``proven`` is its verdict of a message that was taken for certain; ``secrets`` must not come back from anywhere.
+    """
+
+    stand_in: type[StandIn]
+    at: Callable[[str, float], tuple[Provider, Message]]
+    unconfigured: Callable[[], Provider]
+    proven: Verdict
+    secrets: tuple[str, ...]
+    declared: Mapping[str, Any] = field(default_factory=dict)
+    recipients: tuple[str, ...]
+    differs: Mapping[str, Expected] = field(default_factory=dict)
+
+
+def _mailtrap(base: str, deadline_seconds: float) -> tuple[Provider, Message]:
+    configuration = MailtrapConfiguration(api_key=KEY, inbox_id="42", api_host=base, deadline_seconds=deadline_seconds)
+    return MailtrapEmailProvider(configuration), a_message()
+
+
+def _slack(base: str, deadline_seconds: float) -> tuple[Provider, Message]:
+    configuration = SlackConfiguration(webhook_url=base + PATH, deadline_seconds=deadline_seconds)
+    return SlackProvider(configuration), a_message(recipient="slack")
+
+
+SUBJECTS: dict[str, Subject] = {
+    "mailtrap": Subject(
+        stand_in=MailtrapStandIn,
+        at=_mailtrap,
+        unconfigured=lambda: MailtrapEmailProvider(MailtrapConfiguration()),
+        proven=Verdict.ACCEPTED,
+        secrets=(KEY, "eader@"),
+        recipients=("reader@example.com",),
+    ),
+    "slack": Subject(
+        stand_in=SlackStandIn,
+        at=_slack,
+        unconfigured=lambda: SlackProvider(SlackConfiguration()),
+        proven=Verdict.DELIVERED,
+        secrets=(PATH, PATH.rpartition("/")[2]),
+        recipients=("slack",),
+    ),
+}
