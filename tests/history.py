@@ -11,13 +11,18 @@ from sqlalchemy import text
 from perdure.clock import first_id_at
 from perdure.db.session import Database
 from perdure.models.delivery import Attempt, Delivery, DeliveryStatus, Verdict
+from perdure.models.feedback import Feedback, FeedbackKind
 from perdure.models.job import Job
 from perdure.models.lifecycle import FINAL, JobStatus
 from perdure.models.retry import RetryPolicy
 from perdure.repositories.delivery_repository import DeliveryRepository, Try
+from perdure.repositories.feedback_repository import FeedbackRepository
 from perdure.repositories.job_repository import JobRepository
 
-TABLES = ("jobs", "job_events", "deliveries", "delivery_attempts", "job_files", "job_tags", "files", "inbox_messages")
+TABLES = (
+    *("jobs", "job_events", "deliveries", "delivery_attempts", "delivery_feedback"),
+    *("job_files", "job_tags", "files", "inbox_messages"),
+)
 _LIVE = {DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.RETRYING}
 
 
@@ -63,6 +68,7 @@ async def write(database: Database, pasts: Sequence[Past]) -> list[UUID]:
             ),
             {"job_ids": [job.job_id for job in jobs]},
         )
+        await FeedbackRepository(connection).add([_feedback(one) for one in deliveries], now)
     return [job.job_id for job in jobs]
 
 
@@ -86,12 +92,24 @@ async def orphans(database: Database) -> int:
                         WHERE NOT EXISTS (SELECT FROM perdure.jobs AS job WHERE job.job_id = one.job_id))
                      + (SELECT count(*) FROM perdure.job_tags AS one
                         WHERE NOT EXISTS (SELECT FROM perdure.jobs AS job WHERE job.job_id = one.job_id))
+                     + (SELECT count(*) FROM perdure.delivery_feedback AS one WHERE NOT EXISTS (
+                            SELECT FROM perdure.deliveries AS told WHERE told.delivery_id = one.delivery_id))
                      + (SELECT count(*) FROM perdure.delivery_attempts AS one WHERE NOT EXISTS (
                             SELECT FROM perdure.deliveries AS told WHERE told.delivery_id = one.delivery_id))
             """)
         )
         orphaned: int = found.scalar_one()
     return orphaned
+
+
+def _feedback(delivery: Delivery) -> Feedback:
+    return Feedback(
+        delivery_id=delivery.delivery_id,
+        event_id="e1",
+        provider="mailtrap",
+        kind=FeedbackKind.DELIVERED,
+        occurred_at=delivery.created_at,
+    )
 
 
 def _job(past: Past, now: datetime) -> Job:

@@ -25,6 +25,7 @@ from perdure.provided import LOCAL_INBOX_KEY, LocalInbox, uses_local_inbox
 from perdure.routes import (
     bulk,
     deliveries,
+    feedback,
     files,
     health,
     inbox,
@@ -36,6 +37,8 @@ from perdure.routes import (
     queues,
     schedules,
     stream,
+    suppressions,
+    unsubscribing,
 )
 from perdure.routes.description import describe
 from perdure.settings import Settings
@@ -63,11 +66,16 @@ def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: b
     app.state.file_commands = platform.file_commands
     app.state.queue_commands = QueueCommands(platform.database, platform.wakeup, platform.signals)
     app.state.schedule_commands = platform.schedule_commands
+    app.state.feedback_taking = platform.feedback_taking
+    app.state.mailtrap_feedback = platform.mailtrap_feedback
+    app.state.suppression_commands = platform.suppression_commands
+    app.state.unsubscribe_links = platform.unsubscribe_links
     app.state.feed = Feed(platform.database, platform.wakeup)
     app.state.max_body_bytes = platform.settings.max_body_bytes
     app.state.local_inbox_key = LOCAL_INBOX_KEY
     of_jobs = (job_actions, bulk, jobs, job_records)  # in this order: a job's id is none of their names
-    others = (schedules, deliveries, files, operations, queues, stream, health)
+    of_notifications = (deliveries, feedback, suppressions, unsubscribing)
+    others = (schedules, *of_notifications, files, operations, queues, stream, health)
     for module in (*of_jobs, *others, *((inbox,) if with_inbox else ())):
         app.include_router(module.router)
     describe(app, platform.providers.describe())

@@ -12,16 +12,20 @@ from perdure.core.bulk import BulkSubmission
 from perdure.core.commands import Commands
 from perdure.core.doctor import examination
 from perdure.core.doctor.installation import Installation
+from perdure.core.feedback import FeedbackTaking
 from perdure.core.file_commands import FileCommands
 from perdure.core.job_actions import JobActions
 from perdure.core.job_factory import JobFactory
 from perdure.core.loopback import is_loopback
+from perdure.core.notifications.providers.mailtrap_feedback import MailtrapFeedback
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.rendering import MessageRenderer
+from perdure.core.notifications.unsubscribing import UnsubscribeLinks
 from perdure.core.recording import Recorder
 from perdure.core.retention import Retention, RetentionPolicy
 from perdure.core.schedule_commands import ScheduleCommands
 from perdure.core.scheduling import Scheduling
+from perdure.core.suppression_commands import SuppressionCommands
 from perdure.db import backup, migrate
 from perdure.db.restore import Restored, restore
 from perdure.db.session import Database
@@ -30,7 +34,7 @@ from perdure.foundation import connected
 from perdure.models.finding import Finding, Level
 from perdure.outbound.addresses import networks
 from perdure.processors.registry import ProcessorRegistry
-from perdure.provided import LocalInbox, provided
+from perdure.provided import LocalInbox, mailtrap_feedback, provided, unsubscribe_links
 from perdure.settings import Settings
 from perdure.signals import Signals
 from perdure.storage.filesystem import FilesystemStore
@@ -58,6 +62,10 @@ class Platform:
     scheduling: Scheduling
     files: FilesystemStore
     file_commands: FileCommands
+    feedback_taking: FeedbackTaking
+    mailtrap_feedback: MailtrapFeedback
+    suppression_commands: SuppressionCommands
+    unsubscribe_links: UnsubscribeLinks | None
 
     def runtime(self, *, run_worker: bool, lease_page: LeasePage | None = None) -> Runtime:
         """The loops that the settings ask for, with a worker (whose lease a parent renews by the page) or without."""
@@ -73,7 +81,7 @@ class Platform:
             )
         notifier = None
         if settings.run_notifier:
-            renderer = MessageRenderer(settings.public_url)
+            renderer = MessageRenderer(settings.public_url, unsubscribe_links=self.unsubscribe_links)
             notifier = Notifier(self.database, self.signals, self.wakeup, self.providers, renderer)
         return Runtime(
             database=self.database,
@@ -155,6 +163,7 @@ async def examine(settings: Settings) -> list[examination.Named]:
                 worker_processes=settings.worker_processes,
                 lets_others_in=not is_loopback(settings.host),
                 will_make_key=settings.bootstrap_key is not None,
+                allowed_recipients=settings.allowed_recipients,
                 job_types=lambda: _processors(settings).job_types,
                 connect=lambda: connected(settings),
                 providers=lambda: provided(settings, None),
@@ -192,6 +201,10 @@ async def opened_platform(
                 scheduling=Scheduling(database, factory, wakeup, signals),
                 files=files,
                 file_commands=FileCommands(database, files, wakeup),
+                feedback_taking=FeedbackTaking(database, signals),
+                mailtrap_feedback=mailtrap_feedback(settings),
+                suppression_commands=SuppressionCommands(database),
+                unsubscribe_links=unsubscribe_links(settings),
             )
         finally:
             await providers.aclose()

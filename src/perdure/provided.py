@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
 
+from perdure.core.notifications.allowed_recipients import AllowedRecipients
 from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
+from perdure.core.notifications.providers.mailtrap_feedback import MailtrapFeedback
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.providers.slack import SlackConfiguration, SlackProvider
 from perdure.core.notifications.providers.webhook import WebhookConfiguration, WebhookProvider
+from perdure.core.notifications.unsubscribing import UnsubscribeLinks
 from perdure.settings import Settings
 
 LOCAL_INBOX_ID = "local"
@@ -29,8 +32,23 @@ def uses_local_inbox(settings: Settings) -> bool:
 
 
 def provided(settings: Settings, local_inbox: LocalInbox | None) -> ProviderRegistry:
-    """One provider for each channel."""
-    return ProviderRegistry([_mailtrap(settings, local_inbox), _slack(settings), _webhook(settings)])
+    """One provider for each channel, and whom they may reach."""
+    providers = [_mailtrap(settings, local_inbox), _slack(settings), _webhook(settings)]
+    return ProviderRegistry(providers, AllowedRecipients(settings.allowed_recipients))
+
+
+def mailtrap_feedback(settings: Settings) -> MailtrapFeedback:
+    """What reads Mailtrap's delivery webhooks."""
+    given = settings.mailtrap_webhook_secret
+    secrets = [] if given is None else given.get_secret_value().split(",")
+    return MailtrapFeedback([secret.strip() for secret in secrets if secret.strip()])
+
+
+def unsubscribe_links(settings: Settings) -> UnsubscribeLinks | None:
+    """The links that mails offer, where it is known how people reach the server and there is something to sign with."""
+    if settings.public_url is None or settings.secret is None:
+        return None
+    return UnsubscribeLinks(settings.public_url, settings.secret.get_secret_value())
 
 
 def _mailtrap(settings: Settings, local_inbox: LocalInbox | None) -> MailtrapEmailProvider:

@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     )
     database_pool_size: int = Field(5, ge=2, le=100, description="connections to the database per process")
     public_url: OptionalText = Field(None, description="how people reach the server; links in mails begin with it")
+    secret: OptionalSecret = Field(
+        None,
+        description="signs the links by which recipients unsubscribe; 16 characters or more, and the same everywhere",
+    )
     bootstrap_key: OptionalSecret = Field(
         None, description="made the first admin key if no key was ever made; `perdure keys generate` prints one"
     )
@@ -94,6 +98,10 @@ class Settings(BaseSettings):
         "info", description="least severity that is logged: debug, info, warning or error"
     )
 
+    allowed_recipients: Names = Field(
+        (),
+        description="whom notifications may reach, comma separated: addresses, @domains, hosts; none: everybody",
+    )
     email_retry_seconds: Numbers = Field(
         (30, 120, 600, 1800, 7200), description="waits between the tries of a mail, comma separated"
     )
@@ -110,6 +118,11 @@ class Settings(BaseSettings):
         None,
         validation_alias="MAILTRAP_API_HOST",
         description="a host, host:port or URL that replaces Mailtrap's own, for a local stand-in",
+    )
+    mailtrap_webhook_secret: OptionalSecret = Field(
+        None,
+        validation_alias="MAILTRAP_WEBHOOK_SECRET",
+        description="the signing secrets of Mailtrap's webhooks, comma separated, where the server runs",
     )
     mail_from_email: str = Field("hello@demomailtrap.co", validation_alias="MAIL_FROM_EMAIL", description="the sender")
     mail_from_name: str = Field(

@@ -58,7 +58,10 @@ def test_the_client_is_light():
 
 def test_every_command_has_a_help_line():
     shown = perdure("--help").stdout
-    for command in ("dev", "serve", "worker", "demo", "jobs", "files", "deliveries", "schedules", "db", "workers"):
+    for command in (
+        *("dev", "serve", "worker", "demo", "jobs", "files", "deliveries", "suppressions", "schedules", "db"),
+        "workers",
+    ):
         assert f" {command} " in shown
     assert "Exit codes" in shown
 
@@ -120,6 +123,20 @@ def test_the_exit_code_tells_how_a_job_ended(url):
     assert "a***@b***.co" in detail.stdout
     again = perdure("deliveries", "resend", rows[1][0], "--json", url=url)
     assert json.loads(again.stdout)["resend_of"] == rows[1][0]
+
+
+def test_addresses_are_suppressed_one_by_one_and_from_a_file(url, tmp_path):
+    assert perdure("suppressions", "list", url=url).stdout.startswith("No suppressed addresses")
+    assert perdure("suppressions", "add", "ada@example.com", url=url).stdout == "1 added, 0 listed before\n"
+    listed = tmp_path / "list.csv"
+    listed.write_text('Email,Type\n"bob@example.com",bounce\nx,ADA@example.com\n\nnobody,at all\n')
+    imported = perdure("suppressions", "import", str(listed), "--reason", "bounced", url=url)
+    assert (imported.returncode, imported.stdout) == (1, "1 added, 1 listed before\n")
+    assert imported.stderr == "Error: there is no address in line 5; the others are listed.\n"
+    rows = [line.split("\t")[:2] for line in perdure("suppressions", "list", url=url).stdout.splitlines()[1:]]
+    assert rows == [["bob@example.com", "bounced"], ["ada@example.com", "manual"]]
+    assert perdure("suppressions", "remove", "ada@example.com", url=url).stdout == "ada@example.com  removed\n"
+    assert perdure("suppressions", "remove", "ada@example.com", url=url).returncode == 6
 
 
 def test_all_that_match_are_acted_on_after_a_look_and_one_is_retried_with_edits(url):

@@ -17,6 +17,7 @@ from perdure.schemas import (
     bulk,
     delivery,
     explanation,
+    feedback,
     file,
     history,
     job,
@@ -28,6 +29,7 @@ from perdure.schemas import (
     schedule,
     statistics,
     stream,
+    suppression,
     worker,
 )
 
@@ -51,6 +53,9 @@ PAIRS = [
     (operations_answers.Queues, queue.QueueList),
     (delivery_answers.DeliveryDetail, delivery.DeliveryDetail),
     (delivery_answers.Try, delivery.TryAnswer),
+    (delivery_answers.Feedback, feedback.FeedbackAnswer),
+    (delivery_answers.Suppression, suppression.SuppressionAnswer),
+    (delivery_answers.SuppressionsAdded, suppression.SuppressionsAdded),
     (answers.Explanation, explanation.ExplanationAnswer),
     (answers.Reason, explanation.ReasonAnswer),
     (answers.StoredFile, file.FileAnswer),

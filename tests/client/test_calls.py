@@ -56,6 +56,12 @@ JOB = "01980000-0000-7000-8000-000000000000"
         ),
         (calls.get_delivery(JOB), Call("GET", f"/v1/deliveries/{JOB}")),
         (calls.resend_delivery(JOB), Call("POST", f"/v1/deliveries/{JOB}/resend")),
+        (calls.list_suppressions(limit=2), Call("GET", "/v1/suppressions", {"limit": 2})),
+        (
+            calls.add_suppressions(["a@b.cc"], note="x"),
+            Call("POST", "/v1/suppressions", json={"addresses": ["a@b.cc"], "reason": "manual", "note": "x"}),
+        ),
+        (calls.remove_suppression("a@b.cc"), Call("DELETE", "/v1/suppressions", {"address": "a@b.cc"})),
         (calls.upload_file("a b.csv"), Call("POST", "/v1/files", {"name": "a b.csv"})),
         (calls.download_file(JOB), Call("GET", f"/v1/files/{JOB}")),
         (calls.delete_file(JOB), Call("DELETE", f"/v1/files/{JOB}")),

@@ -43,7 +43,7 @@ async def test_a_kill_between_batches_leaves_nothing_half_removed(database, prun
     left = await history.count(database)
     assert len(YOUNG) < left["jobs"] < len(OLD + YOUNG), "it was in the middle"
     assert left["jobs"] == left["job_events"] == left["deliveries"] + len(YOUNG)
-    assert left["deliveries"] == left["delivery_attempts"]
+    assert left["deliveries"] == left["delivery_attempts"] == left["delivery_feedback"]
     assert await history.orphans(database) == 0
     rest = json.loads(prune("--json"))["rows"]
     assert rest["jobs"] == left["jobs"] - len(YOUNG)
@@ -60,6 +60,7 @@ async def test_a_dry_run_counts_and_the_options_decide(database, prune):
         "table\tremoved",
         "deliveries\t1",
         "delivery_attempts\t1",
+        "delivery_feedback\t1",
         "job_events\t2",
         "job_tags\t2",
         "jobs\t2",

@@ -7,12 +7,12 @@ from tests.history import Past, Told
 
 from perdure.core.retention import START, RetentionPolicy
 from perdure.db.base import columns_of
-from perdure.db.models import DeliveryAttemptRow, DeliveryRow, JobEventRow, JobRow
+from perdure.db.models import DeliveryAttemptRow, DeliveryFeedbackRow, DeliveryRow, JobEventRow, JobRow
 from perdure.repositories import retention_repository
 from perdure.repositories.retention_repository import RetentionRepository
 
 CROWD = 50_000
-TABLES = (JobRow, JobEventRow, DeliveryRow, DeliveryAttemptRow)
+TABLES = (JobRow, JobEventRow, DeliveryRow, DeliveryAttemptRow, DeliveryFeedbackRow)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ async def crowd(any_database):
 
 def _multiply(table) -> str:
     """Copies each row as often as :crowd says, under ids that are as old."""
-    names = [column.name for column in columns_of(table) if column.name != "event_id"]
+    names = [column.name for column in columns_of(table) if column.name != "event_id" or table is DeliveryFeedbackRow]
     values = [
         f"overlay({name}::text PLACING lpad(to_hex(copy), 12, '0') FROM 25)::uuid"
         if name in ("job_id", "delivery_id")
@@ -62,7 +62,7 @@ async def test_no_statement_reads_a_whole_table(crowd):
             retention_repository._STILL_MAY_GO,
             *(
                 retention_repository._DELETE[table]
-                for table in ("delivery_attempts", "deliveries", "job_events", "jobs")
+                for table in ("delivery_attempts", "delivery_feedback", "deliveries", "job_events", "jobs")
             ),
         ):
             used = {name: value for name, value in parameters.items() if f":{name}" in statement.text}

@@ -12,7 +12,10 @@ from perdure.core.waiting import FinishedJobs
 from perdure.models.api_key import Scope
 from perdure.routes.authentication import KeyWith, LocalOrKeyWith, Open
 
-OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/api/send/{inbox_id}")}
+OPEN = {
+    *(("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/api/send/{inbox_id}"), ("POST", "/v1/feedback/mailtrap")),
+    *(("GET", "/v1/unsubscribe/{token}"), ("POST", "/v1/unsubscribe/{token}")),
+}
 LOCAL = {("GET", "/v1/inbox")}
 JOB = {"job_type": "demo.sleep", "payload": {"seconds": 0}}
 

@@ -8,7 +8,14 @@ from uuid import UUID
 import pytest
 import structlog
 
-from perdure.signals import AttemptError, JobTransitioned, NotificationFailed, NotificationIntended, Signals
+from perdure.signals import (
+    AttemptError,
+    FeedbackHeard,
+    JobTransitioned,
+    NotificationFailed,
+    NotificationIntended,
+    Signals,
+)
 from perdure.telemetry import log_lines
 
 JOB, DELIVERY, WORKER = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -41,6 +48,14 @@ def test_a_failed_try_is_one_warning(signals, lines):
     [line] = lines()
     assert (line["msg"], line["level"]) == ("notification.failed", "warning")
     assert {"delivery_id", "job_id", "provider", "error_type", "message", "recipient"} <= set(line)
+
+
+def test_feedback_is_a_line_unless_it_is_good_news(signals, lines):
+    for kind, status in [("delivered", "DELIVERED"), ("opened", "DELIVERED"), ("bounced", "BOUNCED")]:
+        signals.emit(FeedbackHeard(DELIVERY, JOB, "mailtrap", kind, status, "550 unknown user"))
+    [line] = lines()
+    assert (line["msg"], line["level"], line["kind"]) == ("notification.feedback", "info", "bounced")
+    assert {"delivery_id", "job_id", "provider", "status", "detail"} <= set(line)
 
 
 FAILED = JobTransitioned(

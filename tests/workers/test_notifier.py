@@ -33,7 +33,7 @@ TOLD = {
     "context": {"email": "ada@example.com"},
     "notifications": {"email": {"enabled": True, "on": ["SUCCESS", "FAILURE"]}},
 }
-SETTLED = {DeliveryStatus.SENT, DeliveryStatus.FAILED, DeliveryStatus.SKIPPED}
+SETTLED = {DeliveryStatus.SENT, DeliveryStatus.FAILED, DeliveryStatus.SKIPPED, DeliveryStatus.SUPPRESSED}
 
 
 @processor("test.ok")

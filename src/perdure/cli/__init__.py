@@ -20,6 +20,7 @@ from perdure.cli import (
     queues,
     run,
     schedules,
+    suppressions,
 )
 from perdure.cli.output import EXIT_CODES, prepare_streams, report
 from perdure.errors import PerdureError
@@ -41,6 +42,7 @@ for module in (run, demo, operations, doctor):
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(actions.app, name="actions")
 app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(queues.app, name="queues")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(files.app, name="files")

@@ -40,7 +40,7 @@ def list_(
 
 @app.command()
 def get(*, delivery_id: DeliveryId, url: Url = None, as_json: AsJson = False) -> None:
-    """Shows a delivery with every try."""
+    """Shows a delivery with every try, and what was said of it since."""
     from perdure.client import calls
 
     show(calls.get_delivery(delivery_id), url, as_json=as_json, as_text=_print_delivery)
@@ -80,7 +80,7 @@ def _print_page(page: Page[Delivery]) -> None:
 
 
 def _print_delivery(delivery: DeliveryDetail) -> None:
-    print_answer(delivery, without=["tries"])
+    print_answer(delivery, without=["tries", "feedback"])
     for one in delivery["tries"]:
         answer = " ".join(
             str(part) for part in (one["status_code"], one["error_type"], one["message"]) if part is not None
@@ -88,6 +88,8 @@ def _print_delivery(delivery: DeliveryDetail) -> None:
         print_line(
             f"try {one['number']}  {moment(one['started_at'])}  {one['duration_ms']} ms  {one['verdict']}  {answer}"
         )
+    for said in delivery["feedback"]:
+        print_line(f"{said['kind']}  {moment(said['occurred_at'])}  {said['provider']}  {said['detail'] or ''}")
 
 
 def _print_resent(again: Delivery) -> None:

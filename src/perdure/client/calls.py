@@ -24,7 +24,7 @@ from perdure.client.answers import (
     StreamEvent,
     Submitted,
 )
-from perdure.client.delivery_answers import Delivery, DeliveryDetail, Mail
+from perdure.client.delivery_answers import Delivery, DeliveryDetail, Mail, Suppression, SuppressionsAdded
 from perdure.client.operations_answers import Health, History, JobType, QueuePause, Queues, Statistics, Worker
 from perdure.client.preview_answers import Preview
 from perdure.client.schedule_answers import Schedule, ScheduleSummary
@@ -145,6 +145,23 @@ def get_delivery(delivery_id: Id) -> Call[DeliveryDetail]:
 
 def resend_delivery(delivery_id: Id) -> Call[Delivery]:
     return Call("POST", f"/v1/deliveries/{_segment(delivery_id)}/resend")
+
+
+def list_suppressions(
+    *, address: str | None = None, limit: int = 50, cursor: str | None = None
+) -> Call[Page[Suppression]]:
+    return Call("GET", "/v1/suppressions", _given(address=address, limit=limit, cursor=cursor))
+
+
+def add_suppressions(
+    addresses: Sequence[str], *, reason: str = "manual", note: str | None = None
+) -> Call[SuppressionsAdded]:
+    """Nothing is sent to the addresses (at most 500) any more."""
+    return Call("POST", "/v1/suppressions", json={"addresses": list(addresses), "reason": reason, "note": note})
+
+
+def remove_suppression(address: str) -> Call[None]:
+    return Call("DELETE", "/v1/suppressions", {"address": address})
 
 
 def upload_file(name: str) -> Call[StoredFile]:

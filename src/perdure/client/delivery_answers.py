@@ -39,10 +39,39 @@ class Try(TypedDict):
     provider_message_id: str | None
 
 
+class Feedback(TypedDict):
+    """What was said of a message after it was sent."""
+
+    provider: str
+    kind: str
+    occurred_at: str
+    received_at: str
+    detail: str | None
+
+
 class DeliveryDetail(Delivery):
-    """A delivery with every try."""
+    """A delivery with every try, and what was said of it since."""
 
     tries: list[Try]
+    feedback: list[Feedback]
+
+
+class Suppression(TypedDict):
+    """An address that nothing is sent to."""
+
+    address: str
+    reason: str
+    note: str | None
+    added_by: str
+    delivery_id: str | None
+    created_at: str
+
+
+class SuppressionsAdded(TypedDict):
+    """How many addresses were listed, and how many were before."""
+
+    added: int
+    known: int
 
 
 class Mail(TypedDict):

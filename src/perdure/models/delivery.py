@@ -13,6 +13,7 @@ from typing import Any, assert_never
 from uuid import UUID
 
 from perdure.models.retry import jitter_factor
+from perdure.models.suppression import SuppressionReason
 
 MAX_RETRY_AFTER_SECONDS = 3600.0
 """A provider's ``Retry-After`` is honoured up to an hour, as Svix does."""
@@ -213,6 +214,10 @@ class Delivery:
     def skip(self, reason: SkipReason, now: datetime) -> Delivery:
         """Ends a claimed delivery without a try: nothing was sent, so the claim does not count as one."""
         return replace(self._finish(DeliveryStatus.SKIPPED, reason, now), attempts=self.attempts - 1)
+
+    def suppress(self, reason: SuppressionReason, now: datetime) -> Delivery:
+        """Ends a claimed delivery without a try: its recipient is on the suppression list."""
+        return replace(self._finish(DeliveryStatus.SUPPRESSED, reason, now), attempts=self.attempts - 1)
 
     def overdue(self, now: datetime, policy: DeliveryPolicy) -> FailureReason | None:
         """Why a claimed delivery must not be tried any more; None while it may."""

@@ -55,6 +55,7 @@ _OF_JOBS = "job_id = ANY (CAST(:job_ids AS uuid[]))"
 _CONDITIONS = MappingProxyType(
     {
         "delivery_attempts": f"delivery_id = ANY (ARRAY(SELECT delivery_id FROM perdure.deliveries WHERE {_OF_JOBS}))",
+        "delivery_feedback": f"delivery_id = ANY (ARRAY(SELECT delivery_id FROM perdure.deliveries WHERE {_OF_JOBS}))",
         "deliveries": _OF_JOBS,
         "job_events": _OF_JOBS,
         "job_log_lines": _OF_JOBS,

@@ -12,12 +12,14 @@ from perdure.errors import NotFound
 from perdure.models.api_key import Scope
 from perdure.models.delivery import DeliveryStatus
 from perdure.repositories.delivery_queries import DeliveryQueries
+from perdure.repositories.feedback_repository import FeedbackRepository
 from perdure.routes.authentication import needs
 from perdure.routes.dependencies import CommandsPart, Reading
 from perdure.routes.paging import DEFAULT_LIMIT, Cursor, Limit, page_of, read_cursor
 from perdure.routes.problems import responses
 from perdure.schemas.base import Request
 from perdure.schemas.delivery import DeliveryAnswer, DeliveryDetail, DeliveryList, TryAnswer
+from perdure.schemas.feedback import FeedbackAnswer
 
 router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 
@@ -41,7 +43,7 @@ async def list_deliveries(connection: Reading, query: Annotated[DeliveryListQuer
 @router.get(
     "/{delivery_id}",
     dependencies=[needs(Scope.READ)],
-    summary="Get a delivery with its tries",
+    summary="Get a delivery with its tries and feedback",
     responses=responses(404, 422, 503),
 )
 async def get(delivery_id: UUID, connection: Reading) -> DeliveryDetail:
@@ -50,7 +52,9 @@ async def get(delivery_id: UUID, connection: Reading) -> DeliveryDetail:
     if delivery is None:
         raise NotFound("There is no delivery with this id.")
     tries = [TryAnswer.model_validate(dict(row)) for row in await queries.tries(delivery_id)]
-    return DeliveryDetail(**DeliveryAnswer.model_validate(delivery).model_dump(), tries=tries)
+    said = await FeedbackRepository(connection).of_delivery(delivery_id)
+    feedback = [FeedbackAnswer.model_validate(dict(row)) for row in said]
+    return DeliveryDetail(**DeliveryAnswer.model_validate(delivery).model_dump(), tries=tries, feedback=feedback)
 
 
 @router.post(

@@ -115,7 +115,7 @@ def json_body(model: type[Model], *, required: bool = True) -> Callable[[Request
         media_type = media_type_of(request)
         if media_type != "application/json" and not media_type.endswith("+json"):
             raise UnsupportedMediaType("Send the body as JSON, with the header `Content-Type: application/json`.")
-        return read_json(model, await _limited_body(request, request.app.state.max_body_bytes))
+        return read_json(model, await limited_body(request, request.app.state.max_body_bytes))
 
     return read
 
@@ -141,7 +141,8 @@ def _has_body(request: Request) -> bool:
     return "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
 
 
-async def _limited_body(request: Request, limit: int) -> bytes:
+async def limited_body(request: Request, limit: int) -> bytes:
+    """The body as it came; raises ``BodyTooLarge`` as soon as it has more than ``limit`` bytes."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from perdure.models.delivery import DeliveryStatus, Verdict
 from perdure.schemas.addresses import mask
 from perdure.schemas.base import Answer, Moment
+from perdure.schemas.feedback import FeedbackAnswer
 
 Masked = Annotated[str | None, BeforeValidator(lambda value: None if value is None else mask(value))]
 
@@ -51,6 +52,7 @@ class TryAnswer(Answer):
 
 class DeliveryDetail(DeliveryAnswer):
     tries: list[TryAnswer]
+    feedback: list[FeedbackAnswer] = Field(description="what was said of it after it was sent, as it happened")
 
 
 class DeliveryList(Answer):

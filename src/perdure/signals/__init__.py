@@ -13,7 +13,12 @@ from perdure.signals.jobs import (
     JobTransitioned,
     TransitionRefused,
 )
-from perdure.signals.notifications import NotificationFailed, NotificationIntended, NotificationSettled
+from perdure.signals.notifications import (
+    FeedbackHeard,
+    NotificationFailed,
+    NotificationIntended,
+    NotificationSettled,
+)
 from perdure.signals.operations import (
     HistoryPruned,
     JobActionAdvanced,
@@ -40,6 +45,7 @@ __all__ = [
     "AttemptEndedLate",
     "AttemptError",
     "AttemptStuck",
+    "FeedbackHeard",
     "FileStoreMissed",
     "FileStoreSeen",
     "HistoryPruned",

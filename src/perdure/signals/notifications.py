@@ -35,6 +35,21 @@ class NotificationSettled(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class FeedbackHeard(Signal):
+    """A provider, or the recipient, said something of a message after it was sent; ``status`` is its delivery's now.
+
+    After the commit, once for each event. ``detail`` holds no whole address.
+    """
+
+    delivery_id: UUID
+    job_id: UUID
+    provider: str
+    kind: str
+    status: str
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class NotificationFailed(Signal):
     """One try of a delivery failed. ``message`` holds no secret and no address; ``recipient`` is masked."""
 

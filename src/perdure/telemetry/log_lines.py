@@ -11,6 +11,7 @@ from perdure.models.job_action import ActionStatus
 from perdure.signals import (
     AttemptEndedLate,
     AttemptStuck,
+    FeedbackHeard,
     FileStoreMissed,
     FileStoreSeen,
     HistoryPruned,
@@ -34,6 +35,9 @@ from perdure.signals import (
     WorkerWornOut,
 )
 from perdure.telemetry.log_rendering import JOB_EVENT
+
+_GOOD_NEWS = frozenset({"delivered", "opened", "clicked"})
+"""Feedback that is expected, and there may be a lot of it."""
 
 
 def subscribe(signals: Signals) -> None:
@@ -104,6 +108,21 @@ def _subscribe_notifications(signals: Signals, log: Any) -> None:
             final=signal.final,
         )
 
+    def heard(signal: FeedbackHeard) -> None:
+        level = logging.DEBUG if signal.kind in _GOOD_NEWS else logging.INFO
+        if logging.getLogger("perdure").isEnabledFor(level):
+            log.log(
+                level,
+                "notification.feedback",
+                delivery_id=str(signal.delivery_id),
+                job_id=str(signal.job_id),
+                provider=signal.provider,
+                kind=signal.kind,
+                status=signal.status,
+                detail=signal.detail,
+            )
+
+    signals.subscribe(FeedbackHeard, heard)
     signals.subscribe(NotificationIntended, intended)
     signals.subscribe(NotificationFailed, failed)
 

@@ -19,6 +19,7 @@ from prometheus_client.exposition import choose_encoder
 
 from perdure.models.statistics import Statistics
 from perdure.signals import (
+    FeedbackHeard,
     JobsClaimed,
     JobsRescued,
     JobsSubmitted,
@@ -115,6 +116,7 @@ class Metrics:
             "perdure_deliveries_settled", "Deliveries sent, given up or skipped", "provider", "status", "reason"
         )
         failed = self._counter("perdure_delivery_tries_failed", "Tries of deliveries that failed", "provider")
+        heard = self._counter("perdure_delivery_feedback", "What was said of sent messages", "provider", "kind")
         durations = self._histogram(
             "perdure_delivery_duration_seconds", "From a delivery's event to its end", _WAITS, "provider", "status"
         )
@@ -124,6 +126,7 @@ class Metrics:
             durations.labels(signal.provider, signal.status).observe(signal.duration_seconds)
 
         signals.subscribe(NotificationSettled, on_settled)
+        signals.subscribe(FeedbackHeard, lambda signal: heard.labels(signal.provider, signal.kind).inc())
         signals.subscribe(NotificationFailed, lambda signal: failed.labels(signal.provider).inc())
 
     def _counter(self, name: str, help_text: str, *labels: str) -> Counter:

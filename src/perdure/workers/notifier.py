@@ -16,7 +16,9 @@ from perdure.core.notifications.rendering import MessageRenderer
 from perdure.db.session import Database
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.models.delivery import Attempt, Delivery, FailureReason, SkipReason, Verdict
+from perdure.models.suppression import SuppressionReason
 from perdure.repositories.delivery_repository import ClaimedDelivery, DeliveryRepository, Try
+from perdure.repositories.suppression_repository import SuppressionRepository
 from perdure.schemas.addresses import mask
 from perdure.signals import NotificationFailed, NotificationSettled, Signals
 from perdure.workers.batcher import Batcher
@@ -60,9 +62,11 @@ class Notifier(Loop):
             await deliveries.add_tries(
                 [_lost_try(one, self._database.clock.now()) for one in claimed if one.sender_was_lost]
             )
+            recipients = [one.delivery.recipient for one in claimed if one.delivery.recipient is not None]
+            suppressed = await SuppressionRepository(connection).reasons(recipients)
             next_due = await deliveries.seconds_until_next_due()
         for one in claimed:
-            self._start(one.delivery)
+            self._start(one.delivery, suppressed.get(one.delivery.recipient or ""))
         return sleep_until(next_due, POLL_SECONDS)
 
     async def drain(self, grace_seconds: float) -> None:
@@ -74,8 +78,8 @@ class Notifier(Loop):
             task.cancel()
         await self.completer.join()
 
-    def _start(self, delivery: Delivery) -> None:
-        task = asyncio.create_task(self._tell(delivery))
+    def _start(self, delivery: Delivery, suppressed: SuppressionReason | None) -> None:
+        task = asyncio.create_task(self._tell(delivery, suppressed))
         self._in_flight.add(task)
         task.add_done_callback(self._ended)
 
@@ -84,13 +88,17 @@ class Notifier(Loop):
         if len(self._in_flight) == MAX_IN_FLIGHT - 1:  # it was full: more may be waiting
             self.woken.set()
 
-    async def _tell(self, delivery: Delivery) -> None:
+    async def _tell(self, delivery: Delivery, suppressed: SuppressionReason | None) -> None:
         """One claimed delivery, from the decision to try it to what came of it."""
         provider = self._providers.for_channel(delivery.channel)
         now = self._database.clock.now()
         if provider is None or provider.missing_settings():
             return self.completer.put((delivery.skip(SkipReason.PROVIDER_NOT_CONFIGURED, now), None))
         delivery = replace(delivery, provider=provider.name)
+        if not self._providers.allowed.allows(delivery.recipient or ""):
+            return self.completer.put((delivery.skip(SkipReason.RECIPIENT_NOT_ALLOWED, now), None))
+        if suppressed is not None:
+            return self.completer.put((delivery.suppress(suppressed, now), None))
         reason = delivery.overdue(now, provider.policy)
         if reason is not None:
             return self.completer.put((delivery.fail(reason, now), None))

@@ -28,6 +28,7 @@ from perdure.repositories.worker_repository import WorkerRepository
 from perdure.storage.filesystem import FilesystemStore
 
 NAMES = [check.__name__ for check in examination.CHECKS]
+OF_MACHINE = ("processors", "data_directory", "disk", "file_store", "allowed_recipients")
 OF_SCHEMA = {"connections", "api_keys", "workers", "ready_jobs", "deliveries", "shared_files"}
 
 ADD_DELIVERY = text("""
@@ -58,6 +59,7 @@ def installation(any_database, tmp_path):
         worker_processes=1,
         lets_others_in=False,
         will_make_key=False,
+        allowed_recipients=(),
         job_types=lambda: ["t"],
         connect=opened(any_database),
         providers=lambda: ProviderRegistry([]),
@@ -107,7 +109,7 @@ async def test_a_server_that_takes_no_writes_is_none(installation):
     async with with_options(installation, "-c%20default_transaction_read_only%3Don") as standby:
         assert await levels(standby) == {
             "database": Level.FAIL,
-            **dict.fromkeys(("processors", "data_directory", "disk", "file_store"), Level.OK),
+            **dict.fromkeys(OF_MACHINE, Level.OK),
         }
 
 
@@ -263,7 +265,7 @@ async def test_a_database_that_cannot_be_reached_hides_nothing_else(installation
     nowhere = Database(DatabaseUrl.parse("postgresql://u:canary@127.0.0.1:9/d"))
     findings = dict(await examine(replace(installation, connect=opened(nowhere))))
     assert findings["database"].level is Level.FAIL
-    assert findings.keys() == {"database", "processors", "data_directory", "disk", "file_store"}
+    assert findings.keys() == {"database", *OF_MACHINE}
     assert "canary" not in str(findings)
 
 
@@ -324,3 +326,10 @@ async def test_the_data_directory_and_its_disk(installation, tmp_path, monkeypat
     assert (await found(installation, "disk")).level is Level.WARN
     monkeypatch.setattr(machine_checks, "NO_ROOM_BYTES", 2**61)
     assert (await found(installation, "disk")).level is Level.FAIL
+
+
+async def test_it_says_whom_notifications_may_reach(installation):
+    assert "everybody" in (await machine_checks.allowed_recipients(installation)).found
+    listed = replace(installation, allowed_recipients=("ada@example.com", "@team.test"))
+    finding = await machine_checks.allowed_recipients(listed)
+    assert (finding.level, "only 2 listed" in finding.found) == (Level.OK, True)

@@ -25,6 +25,8 @@ class Installation:
     """Whether the server listens on more than loopback."""
     will_make_key: bool
     """Whether the server makes an API key at its first start."""
+    allowed_recipients: Sequence[str]
+    """To whom notifications may go; empty: to everybody."""
     job_types: Callable[[], Sequence[str]]
     """Imports the processors and names their types; it may take its time."""
     connect: Callable[[], AbstractAsyncContextManager[Database]]

@@ -45,7 +45,15 @@ async def file_store(installation: Installation) -> Finding:
     return Finding(Level.OK, "a file can be written")
 
 
-CHECKS: tuple[Check, ...] = (processors, data_directory, disk, file_store)
+async def allowed_recipients(installation: Installation) -> Finding:
+    """Whom notifications may reach: everybody, or only who is on PERDURE_ALLOWED_RECIPIENTS."""
+    listed = installation.allowed_recipients
+    if not listed:
+        return Finding(Level.OK, "notifications may reach everybody")
+    return Finding(Level.OK, f"only {len(listed)} listed here may be reached; what is for others ends as SKIPPED")
+
+
+CHECKS: tuple[Check, ...] = (processors, data_directory, disk, file_store, allowed_recipients)
 
 
 def _data_directory(path: Path) -> Finding:

@@ -17,6 +17,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from perdure.core.notifications.events import JobEvent
 from perdure.core.notifications.facts import JobFacts, occurred_at, one_line
 from perdure.core.notifications.providers.base import Message
+from perdure.core.notifications.unsubscribing import UnsubscribeLinks
 from perdure.errors import ConfigurationError
 from perdure.models.delivery import Delivery
 
@@ -30,8 +31,14 @@ _PARTS = ("subject.txt", "txt", "html")
 class MessageRenderer:
     """Renders deliveries. ``public_url`` is how people reach the server; without it no message holds a link."""
 
-    def __init__(self, public_url: str | None, platform_name: str = "Resilient Job Platform") -> None:
+    def __init__(
+        self,
+        public_url: str | None,
+        platform_name: str = "Resilient Job Platform",
+        unsubscribe_links: UnsubscribeLinks | None = None,
+    ) -> None:
         self._public_url = _checked(public_url)
+        self._unsubscribe_links = unsubscribe_links
         self._platform_name = platform_name
         environment = SandboxedEnvironment(
             loader=PackageLoader("perdure.core.notifications", "templates"),
@@ -53,7 +60,7 @@ class MessageRenderer:
         """The message that ``delivery`` is. Raises where the delivery names no recipient or its snapshot is no use."""
         if delivery.recipient is None:
             raise ValueError("a delivery without a recipient has no message")
-        event = JobEvent(delivery.event)
+        event, links = JobEvent(delivery.event), self._unsubscribe_links
         values = self._values(delivery)
         subject, text, html = (self._templates[event][part].render(values) for part in _PARTS)
         return Message(
@@ -69,6 +76,7 @@ class MessageRenderer:
             snapshot=delivery.snapshot,
             url=values["url"],
             occurred_at=occurred_at(delivery.snapshot) or delivery.created_at,
+            unsubscribe_url=None if links is None else links.url(delivery.delivery_id),
         )
 
     def _values(self, delivery: Delivery) -> dict[str, Any]:

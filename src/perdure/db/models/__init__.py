@@ -3,6 +3,7 @@
 from perdure.db.models.api_key import ApiKeyRow
 from perdure.db.models.delivery import DeliveryAttemptRow, DeliveryRow
 from perdure.db.models.event import JobEventRow
+from perdure.db.models.feedback import DeliveryFeedbackRow
 from perdure.db.models.file import FileRemovalRow, FileRow, FileStoreRow, JobFileRow
 from perdure.db.models.history import JobHistoryRow
 from perdure.db.models.idempotency_key import IdempotencyKeyRow
@@ -15,12 +16,14 @@ from perdure.db.models.log_line import JobLogLineRow
 from perdure.db.models.queue import QueueRow
 from perdure.db.models.schedule import ScheduleRow, ScheduleSlotRow
 from perdure.db.models.schema_version import SchemaVersionRow
+from perdure.db.models.suppression import SuppressionRow
 from perdure.db.models.tally import JobTallyRow
 from perdure.db.models.worker import WorkerRow
 
 __all__ = [
     "ApiKeyRow",
     "DeliveryAttemptRow",
+    "DeliveryFeedbackRow",
     "DeliveryRow",
     "FileRemovalRow",
     "FileRow",
@@ -40,5 +43,6 @@ __all__ = [
     "ScheduleRow",
     "ScheduleSlotRow",
     "SchemaVersionRow",
+    "SuppressionRow",
     "WorkerRow",
 ]

@@ -15,6 +15,7 @@ from perdure.core.notifications.events import JobEvent
 from perdure.core.notifications.providers.base import Message, Recipients, Skip
 from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
 from perdure.models.delivery import SkipReason, Verdict
+from perdure.outbound.http_send import HttpSender
 
 KEY = "f00dcafef00dcafe"
 MESSAGE = a_message(text="It went well.\n", html="<p>It went well: ü €</p>")

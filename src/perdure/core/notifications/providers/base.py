@@ -45,6 +45,7 @@ class Message:
 
     ``facts`` are what it says of the job, ready to be shown; ``snapshot`` is the same as JSON, for programs; ``url``
     is where people look at the job, if that is known. ``occurred_at``: when the job came to its event (UTC).
+    ``unsubscribe_url`` is where the recipient can say that they want no more of these, if that is offered.
     """
 
     delivery_id: UUID
@@ -59,6 +60,7 @@ class Message:
     snapshot: Mapping[str, Any]
     url: str | None
     occurred_at: datetime
+    unsubscribe_url: str | None = None
 
 
 class ChannelOptions(BaseModel):

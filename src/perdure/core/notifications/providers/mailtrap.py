@@ -27,6 +27,7 @@ from perdure.core.notifications.providers.http_answer import unbuildable, unconf
 from perdure.core.notifications.providers.mailtrap_answer import judge_answer
 from perdure.core.notifications.providers.mailtrap_check import check_mailtrap
 from perdure.core.notifications.providers.mailtrap_configuration import MailtrapConfiguration
+from perdure.core.notifications.unsubscribing import list_unsubscribe
 from perdure.models.delivery import Attempt, DeliveryPolicy, SkipReason
 from perdure.models.finding import Finding
 from perdure.models.job import Job
@@ -103,7 +104,11 @@ class MailtrapEmailProvider:
             text=message.text or None,
             html=message.html or None,
             category=f"job.{message.event.value.lower()}",
-            headers={"X-Delivery-Id": str(message.delivery_id), "Auto-Submitted": "auto-generated"},
+            headers={
+                "X-Delivery-Id": str(message.delivery_id),
+                "Auto-Submitted": "auto-generated",
+                **list_unsubscribe(message.unsubscribe_url),
+            },
             custom_variables={"delivery_id": str(message.delivery_id), "job_id": str(message.job_id)},
         )
 

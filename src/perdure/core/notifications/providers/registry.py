@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from perdure.core.notifications.allowed_recipients import EVERYBODY, AllowedRecipients
 from perdure.core.notifications.providers.base import ChannelOptions, Provider
 from perdure.core.notifications.providers.mailtrap import MailtrapEmailProvider
 from perdure.core.notifications.providers.slack import SlackProvider
@@ -59,9 +60,13 @@ BUILTIN_CHANNELS = Channels({provider.channel: provider.options for provider in 
 
 
 class ProviderRegistry(Channels):
-    """The providers of this process, one a channel, in the order given."""
+    """The providers of this process, one a channel, in the order given, and whom they may reach.
 
-    def __init__(self, providers: Iterable[Provider]) -> None:
+    Whoever sends asks ``allowed`` first, and only then the provider.
+    """
+
+    def __init__(self, providers: Iterable[Provider], allowed: AllowedRecipients = EVERYBODY) -> None:
+        self.allowed = allowed
         self._providers: dict[str, Provider] = {}
         for provider in providers:
             if provider.channel in self._providers:
