@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pydantic import SecretStr
 
 from perdure.core.notifications.allowed_recipients import AllowedRecipients
+from perdure.core.notifications.providers.base import Provider
 from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
 from perdure.core.notifications.providers.mailtrap_feedback import MailtrapFeedback
 from perdure.core.notifications.providers.registry import ProviderRegistry
@@ -33,7 +34,7 @@ def uses_local_inbox(settings: Settings) -> bool:
 
 def provided(settings: Settings, local_inbox: LocalInbox | None) -> ProviderRegistry:
     """One provider for each channel, and whom they may reach."""
-    providers = [_mailtrap(settings, local_inbox), _slack(settings), _webhook(settings)]
+    providers: list[Provider] = [_mailtrap(settings, local_inbox), _slack(settings), _webhook(settings)]
     return ProviderRegistry(providers, AllowedRecipients(settings.allowed_recipients))
 
 
