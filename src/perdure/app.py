@@ -37,6 +37,7 @@ from perdure.routes import (
     queues,
     schedules,
     stream,
+    subscriptions,
     suppressions,
     unsubscribing,
 )
@@ -66,6 +67,7 @@ def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: b
     app.state.file_commands = platform.file_commands
     app.state.queue_commands = QueueCommands(platform.database, platform.wakeup, platform.signals)
     app.state.schedule_commands = platform.schedule_commands
+    app.state.subscription_commands = platform.subscription_commands
     app.state.feedback_taking = platform.feedback_taking
     app.state.mailtrap_feedback = platform.mailtrap_feedback
     app.state.suppression_commands = platform.suppression_commands
@@ -74,7 +76,7 @@ def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: b
     app.state.max_body_bytes = platform.settings.max_body_bytes
     app.state.local_inbox_key = LOCAL_INBOX_KEY
     of_jobs = (job_actions, bulk, jobs, job_records)  # in this order: a job's id is none of their names
-    of_notifications = (deliveries, feedback, suppressions, unsubscribing)
+    of_notifications = (subscriptions, deliveries, feedback, suppressions, unsubscribing)
     others = (schedules, *of_notifications, files, operations, queues, stream, health)
     for module in (*of_jobs, *others, *((inbox,) if with_inbox else ())):
         app.include_router(module.router)

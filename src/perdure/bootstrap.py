@@ -20,11 +20,13 @@ from perdure.core.loopback import is_loopback
 from perdure.core.notifications.providers.mailtrap_feedback import MailtrapFeedback
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.rendering import MessageRenderer
+from perdure.core.notifications.subscription_copy import SubscriptionCopy
 from perdure.core.notifications.unsubscribing import UnsubscribeLinks
 from perdure.core.recording import Recorder
 from perdure.core.retention import Retention, RetentionPolicy
 from perdure.core.schedule_commands import ScheduleCommands
 from perdure.core.scheduling import Scheduling
+from perdure.core.subscription_commands import SubscriptionCommands
 from perdure.core.suppression_commands import SuppressionCommands
 from perdure.db import backup, migrate
 from perdure.db.restore import Restored, restore
@@ -54,11 +56,13 @@ class Platform:
     wakeup: Wakeup
     signals: Signals
     providers: ProviderRegistry
+    subscriptions: SubscriptionCopy
     recorder: Recorder
     commands: Commands
     bulk: BulkSubmission
     job_actions: JobActions
     schedule_commands: ScheduleCommands
+    subscription_commands: SubscriptionCommands
     scheduling: Scheduling
     files: FilesystemStore
     file_commands: FileCommands
@@ -89,6 +93,7 @@ class Platform:
             signals=self.signals,
             recorder=self.recorder,
             files=self.file_commands,
+            subscriptions=self.subscriptions,
             lease_seconds=settings.lease_seconds,
             worker=worker,
             notifier=notifier,
@@ -184,20 +189,24 @@ async def opened_platform(
         wakeup = Wakeup(database.url)
         providers = provided(settings, local_inbox)
         factory = JobFactory(providers)
-        recorder = Recorder(providers, signals, wakeup)
+        subscriptions = SubscriptionCopy(database)
+        recorder = Recorder(providers, subscriptions, signals, wakeup)
         files = FilesystemStore(settings.data_dir / "files")
         try:
+            await subscriptions.refresh()
             yield Platform(
                 settings=settings,
                 database=database,
                 wakeup=wakeup,
                 signals=signals,
                 providers=providers,
+                subscriptions=subscriptions,
                 recorder=recorder,
                 commands=Commands(database, factory, recorder, wakeup, signals),
                 bulk=BulkSubmission(database, factory, wakeup, signals),
                 job_actions=JobActions(database, recorder, wakeup, signals),
                 schedule_commands=ScheduleCommands(database, factory, wakeup),
+                subscription_commands=SubscriptionCommands(database, providers, subscriptions, wakeup, signals),
                 scheduling=Scheduling(database, factory, wakeup, signals),
                 files=files,
                 file_commands=FileCommands(database, files, wakeup),

@@ -384,3 +384,25 @@ def test_a_schedule_is_set_shown_and_deleted(url):
     assert [row[:5] for row in rows[1:]] == [["nightly", "30 2 * * *", "UTC", "demo.sleep", "paused"]]
     assert perdure("schedules", "delete", "nightly", url=url).stdout == "nightly  deleted\n"
     assert perdure("schedules", "get", "nightly", url=url).returncode == 6
+
+
+def test_a_subscription_is_set_shown_and_deleted(url):
+    setting = (
+        "subscriptions",
+        "set",
+        "ops",
+        "--job-type",
+        "demo.fail",
+        "--event",
+        "failure",
+        "--email",
+        "ops@example.com",
+    )
+    made = json.loads(perdure(*setting, "--json", url=url).stdout)
+    assert (made["events"], made["notifications"]) == (["FAILURE"], {"email": {"to": ["ops@example.com"]}})
+    rows = [line.split("\t") for line in perdure("subscriptions", "list", url=url).stdout.splitlines()]
+    assert [row[:5] for row in rows[1:]] == [["ops", "demo.fail", "any", "FAILURE", "email"]]
+    assert "ops@example.com" in perdure("subscriptions", "get", "ops", url=url).stdout
+    assert perdure("subscriptions", "set", "ops", "--notifications", "[]", url=url).returncode == 2
+    assert perdure("subscriptions", "delete", "ops", url=url).stdout == "ops  deleted\n"
+    assert perdure("subscriptions", "get", "ops", url=url).returncode == 6

@@ -11,6 +11,7 @@ from perdure.client import (
     operations_answers,
     preview_answers,
     schedule_answers,
+    subscription_answers,
 )
 from perdure.routes import inbox
 from perdure.schemas import (
@@ -29,6 +30,7 @@ from perdure.schemas import (
     schedule,
     statistics,
     stream,
+    subscription,
     suppression,
     worker,
 )
@@ -64,6 +66,7 @@ PAIRS = [
     (schedule_answers.ScheduleSummary, schedule.ScheduleSummary),
     (schedule_answers.Schedule, schedule.ScheduleAnswer),
     (schedule_answers.ScheduleRun, schedule.ScheduleRun),
+    (subscription_answers.Subscription, subscription.SubscriptionAnswer),
     (delivery_answers.Mail, inbox.MailAnswer),
     (answers.Page, job.JobList),
     (operations_answers.Statistics, statistics.StatisticsAnswer),

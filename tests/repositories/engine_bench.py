@@ -20,6 +20,7 @@ from perdure.core.commands import Commands
 from perdure.core.job_factory import JobFactory
 from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
 from perdure.core.notifications.providers.registry import ProviderRegistry
+from perdure.core.notifications.subscription_copy import SubscriptionCopy
 from perdure.core.recording import Recorder
 from perdure.db.session import dump_json
 from perdure.db.url import DatabaseUrl
@@ -78,7 +79,7 @@ class Engine:
     def __init__(self, database: EngineDatabase, direct: asyncpg.Connection) -> None:
         signals, wakeup = Signals(), Wakeup(database.url)
         providers = ProviderRegistry([MailtrapEmailProvider(MailtrapConfiguration())])
-        recorder = Recorder(providers, signals, wakeup)
+        recorder = Recorder(providers, SubscriptionCopy(database), signals, wakeup)
         self.database = database
         self.direct = direct
         self.clock = database.clock = Clock()

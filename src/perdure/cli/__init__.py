@@ -20,6 +20,7 @@ from perdure.cli import (
     queues,
     run,
     schedules,
+    subscriptions,
     suppressions,
 )
 from perdure.cli.output import EXIT_CODES, prepare_streams, report
@@ -45,6 +46,7 @@ app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(queues.app, name="queues")
 app.add_typer(schedules.app, name="schedules")
+app.add_typer(subscriptions.app, name="subscriptions")
 app.add_typer(files.app, name="files")
 app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")

@@ -33,8 +33,8 @@ def wrong_usage(message: str) -> typer.Exit:
     return typer.Exit(ExitCode.USAGE)
 
 
-def read_payload(given: str | None) -> Any:
-    """The payload from JSON text, from ``@file`` or, for ``-``, from standard input."""
+def read_payload(given: str | None, option: str = "--payload") -> Any:
+    """What ``option`` gave, as JSON text, as ``@file`` or, with ``-``, on standard input."""
     if given is None:
         return None
     try:
@@ -43,7 +43,7 @@ def read_payload(given: str | None) -> Any:
         text = Path(given[1:]).read_text(encoding="utf-8") if given.startswith("@") else given
         return json.loads(text)
     except (OSError, ValueError) as error:
-        raise wrong_usage(f"--payload must be JSON, @FILE or -; this cannot be read: {error}") from None
+        raise wrong_usage(f"{option} must be JSON, @FILE or -; this cannot be read: {error}") from None
 
 
 def given_ones(**values: Any) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class Delivery(TypedDict):
     created_at: str
     finished_at: str | None
     resend_of: str | None
+    subscription: str | None
 
 
 class Try(TypedDict):

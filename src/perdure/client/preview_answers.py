@@ -44,6 +44,7 @@ class PlannedDelivery(TypedDict):
     recipient: str | None
     status: str
     reason: str | None
+    subscription: str | None
 
 
 class Preview(TypedDict):

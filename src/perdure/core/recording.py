@@ -13,9 +13,10 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perdure.core.notifications.dispatcher import NotificationDispatcher, Outbox
+from perdure.core.notifications.dispatcher import NotificationDispatcher, NotificationIntent, Outbox
 from perdure.core.notifications.events import JobEvent
 from perdure.core.notifications.providers.registry import ProviderRegistry
+from perdure.core.notifications.subscription_copy import SubscriptionCopy
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.models.delivery import Delivery, DeliveryStatus
 from perdure.models.job import Job, Transition
@@ -60,8 +61,11 @@ class Recorded:
 class Recorder:
     """Writes transitions with everything that hangs on them, and announces them once committed."""
 
-    def __init__(self, providers: ProviderRegistry, signals: Signals, wakeup: Wakeup) -> None:
+    def __init__(
+        self, providers: ProviderRegistry, subscriptions: SubscriptionCopy, signals: Signals, wakeup: Wakeup
+    ) -> None:
         self._providers = providers
+        self._subscriptions = subscriptions
         self._signals = signals
         self._wakeup = wakeup
 
@@ -87,20 +91,21 @@ class Recorder:
         for transition in recorded.refused:
             self._signals.emit(TransitionRefused(transition.job.job_id, transition.event.value))
         for intent in recorded.outbox.intents:
-            self._signals.emit(NotificationIntended(intent.job_id, intent.event.value, intent.channels, intent.cause))
+            self._signals.emit(_intended(intent))
         self._wakeup.ring(*_topics(recorded))
 
     def deliveries_of(self, job: Job, event: JobEvent, now: datetime) -> Sequence[Delivery]:
         """What would be written of ``event``, if it came to it."""
         outbox = Outbox()
-        NotificationDispatcher(self._providers, outbox, now).dispatch(job, event)
+        NotificationDispatcher(self._providers, outbox, now, self._subscriptions.known).dispatch(job, event)
         return outbox.deliveries
 
     def _dispatch(self, jobs: Sequence[Job], outbox: Outbox, now: datetime) -> None:
-        dispatcher = NotificationDispatcher(self._providers, outbox, now)
+        subscriptions = self._subscriptions.known
+        dispatcher = NotificationDispatcher(self._providers, outbox, now, subscriptions)
         for job in jobs:
             event = JobEvent.of(job.status)
-            if event is not None and job.notifications:
+            if event is not None and (job.notifications or subscriptions):
                 dispatcher.dispatch(job, event)
 
 
@@ -126,6 +131,10 @@ def _topics(recorded: Recorded) -> set[Topic]:
     if any(delivery.status is DeliveryStatus.PENDING for delivery in recorded.outbox.deliveries):
         topics.add(Topic.DELIVERIES)
     return topics
+
+
+def _intended(intent: NotificationIntent) -> NotificationIntended:
+    return NotificationIntended(intent.job_id, intent.event.value, intent.channels, intent.cause, intent.subscription)
 
 
 def _transitioned(transition: Transition) -> JobTransitioned:

@@ -47,6 +47,8 @@ class Topic(StrEnum):
     """An action on many jobs was asked for."""
     SCHEDULES = "schedules"
     """A schedule was set, and may be due sooner than the next one known."""
+    SUBSCRIPTIONS = "subscriptions"
+    """A subscription was set or deleted."""
 
 
 NOW_AND_RING_AT_COMMIT = text(f"""

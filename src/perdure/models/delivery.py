@@ -154,7 +154,8 @@ class Delivery:
     """One telling, as it stands. ``recipient`` is whole here and masked wherever it is shown.
 
     ``snapshot`` is the job as the event found it (JSON, excerpts only): a later run of the job, or its removal,
-    does not change what this delivery tells.
+    does not change what this delivery tells. ``subscription`` is the one that it was written for; None: for the job's
+    own declaration.
     """
 
     delivery_id: UUID
@@ -174,6 +175,7 @@ class Delivery:
     provider_message_id: str | None = None
     finished_at: datetime | None = None
     resend_of: UUID | None = None
+    subscription: str | None = None
 
     @property
     def is_final(self) -> bool:

@@ -16,6 +16,7 @@ from perdure.core.job_actions import JobActions
 from perdure.core.measuring import Measuring
 from perdure.core.queue_commands import QueueCommands
 from perdure.core.schedule_commands import ScheduleCommands
+from perdure.core.subscription_commands import SubscriptionCommands
 from perdure.core.waiting import FinishedJobs
 from perdure.db.session import Database
 from perdure.errors import BodyTooLarge, FieldProblem, UnsupportedMediaType, ValidationFailed
@@ -61,6 +62,10 @@ def _schedule_commands(request: Request) -> ScheduleCommands:
     return request.app.state.schedule_commands  # type: ignore[no-any-return]
 
 
+def _subscription_commands(request: Request) -> SubscriptionCommands:
+    return request.app.state.subscription_commands  # type: ignore[no-any-return]
+
+
 def _measuring(request: Request) -> Measuring:
     return request.app.state.measuring  # type: ignore[no-any-return]
 
@@ -86,6 +91,7 @@ FileCommandsPart = Annotated[FileCommands, Depends(_file_commands)]
 JobActionsPart = Annotated[JobActions, Depends(_job_actions)]
 QueueCommandsPart = Annotated[QueueCommands, Depends(_queue_commands)]
 ScheduleCommandsPart = Annotated[ScheduleCommands, Depends(_schedule_commands)]
+SubscriptionCommandsPart = Annotated[SubscriptionCommands, Depends(_subscription_commands)]
 MetricsPart = Annotated[Metrics, Depends(_metrics)]
 MeasuringPart = Annotated[Measuring, Depends(_measuring)]
 Caller = Annotated[ApiKey | None, Depends(_api_key)]

@@ -33,6 +33,7 @@ class DeliveryAnswer(Answer):
     created_at: Moment
     finished_at: Moment | None
     resend_of: UUID | None
+    subscription: str | None = Field(description="the subscription that asked for it; null: the job itself did")
 
 
 class TryAnswer(Answer):

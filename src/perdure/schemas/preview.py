@@ -53,6 +53,7 @@ class PlannedDelivery(Answer):
     recipient: Masked = Field(description="masked; null when it is skipped")
     status: DeliveryStatus = Field(description="PENDING, or SKIPPED")
     reason: str | None = Field(description="why it is skipped")
+    subscription: str | None = Field(description="the subscription that asks for it; null: the job itself does")
 
 
 class PreviewAnswer(Answer):

@@ -26,6 +26,8 @@ from perdure.signals.operations import (
     QueueResumed,
     ScheduleFailed,
     SlotsMissed,
+    SubscriptionDeleted,
+    SubscriptionSet,
 )
 from perdure.signals.workers import (
     AttemptEndedLate,
@@ -66,6 +68,8 @@ __all__ = [
     "Signal",
     "Signals",
     "SlotsMissed",
+    "SubscriptionDeleted",
+    "SubscriptionSet",
     "TransitionRefused",
     "WorkerOverdue",
     "WorkerStarted",

@@ -11,12 +11,16 @@ from perdure.signals.hub import Signal
 
 @dataclass(frozen=True, slots=True)
 class NotificationIntended(Signal):
-    """Who is to be told of a job's event: per channel ``PENDING`` or ``SKIPPED:<reason>``. After the commit."""
+    """Who is to be told of a job's event: per channel ``PENDING`` or ``SKIPPED:<reason>``. After the commit.
+
+    ``subscription`` asks for it; None: the job itself does.
+    """
 
     job_id: UUID
     event: str
     channels: Mapping[str, str]
     cause: str | None = None
+    subscription: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What somebody, or time, did to the platform: queues, actions on many jobs, schedules, retention."""
+"""What somebody, or time, did to the platform: queues, actions, schedules, subscriptions, retention."""
 
 from __future__ import annotations
 
@@ -51,6 +51,22 @@ class ScheduleFailed(Signal):
 
     schedule: str
     error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionSet(Signal):
+    """Somebody made a subscription, or replaced one. After the commit."""
+
+    subscription: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionDeleted(Signal):
+    """Somebody deleted a subscription. After the commit."""
+
+    subscription: str
+    by: str
 
 
 @dataclass(frozen=True, slots=True)

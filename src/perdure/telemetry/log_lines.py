@@ -28,6 +28,8 @@ from perdure.signals import (
     ScheduleFailed,
     Signals,
     SlotsMissed,
+    SubscriptionDeleted,
+    SubscriptionSet,
     TransitionRefused,
     WorkerOverdue,
     WorkerStarted,
@@ -91,9 +93,10 @@ def _subscribe_schedules(signals: Signals, log: Any) -> None:
 
 def _subscribe_notifications(signals: Signals, log: Any) -> None:
     def intended(signal: NotificationIntended) -> None:
-        cause = {} if signal.cause is None else {"cause": signal.cause}
+        why = {"subscription": signal.subscription, "cause": signal.cause}
         about = {JOB_EVENT: signal.event, "channels": dict(signal.channels)}
-        log.info("notification.intent", job_id=str(signal.job_id), **about, **cause)
+        given = {name: value for name, value in why.items() if value is not None}
+        log.info("notification.intent", job_id=str(signal.job_id), **about, **given)
 
     def failed(signal: NotificationFailed) -> None:
         log.warning(
@@ -182,10 +185,18 @@ def _subscribe_keeping(signals: Signals, log: Any) -> None:
     def resumed(signal: QueueResumed) -> None:
         log.info("queue.resumed", queue=signal.queue, by=signal.by)
 
+    def subscription_set(signal: SubscriptionSet) -> None:
+        log.info("subscription.set", subscription=signal.subscription, by=signal.by)
+
+    def subscription_deleted(signal: SubscriptionDeleted) -> None:
+        log.info("subscription.deleted", subscription=signal.subscription, by=signal.by)
+
     def pruned(signal: HistoryPruned) -> None:
         log.info("history.pruned", **signal.removed)
 
     signals.subscribe(HistoryPruned, pruned)
+    signals.subscribe(SubscriptionSet, subscription_set)
+    signals.subscribe(SubscriptionDeleted, subscription_deleted)
     signals.subscribe(JobActionAdvanced, acted)
     signals.subscribe(QueuePaused, paused)
     signals.subscribe(QueueResumed, resumed)

@@ -11,6 +11,7 @@ from functools import partial
 
 from perdure.core.file_commands import FileCommands
 from perdure.core.job_actions import JobActions
+from perdure.core.notifications.subscription_copy import SubscriptionCopy
 from perdure.core.recording import Recorder
 from perdure.core.retention import Retention
 from perdure.core.scheduling import Scheduling
@@ -38,6 +39,7 @@ from perdure.workers.renewer import Renewer
 from perdure.workers.scheduler import Scheduler
 from perdure.workers.stopping import WORN_OUT, Replacement
 from perdure.workers.store_watcher import StoreWatcher
+from perdure.workers.subscription_follower import SubscriptionFollower
 from perdure.workers.sweeper import Sweeper
 from perdure.workers.tallier import Tallier
 from perdure.workers.worker import Worker
@@ -81,6 +83,7 @@ class Runtime:
     signals: Signals
     recorder: Recorder
     files: FileCommands
+    subscriptions: SubscriptionCopy
     lease_seconds: float
     worker: WorkerOptions | None
     notifier: Notifier | None
@@ -113,7 +116,8 @@ class Runtime:
             raise SystemExit(WORN_OUT)
 
     def _start_keepers(self, group: LoopGroup, *kept: Loop) -> list[asyncio.Task[None]]:
-        loops: list[Loop] = [ClockReader(self.database, self.signals), *kept]
+        follower = SubscriptionFollower(self.signals, self.wakeup, self.subscriptions)
+        loops: list[Loop] = [ClockReader(self.database, self.signals), follower, *kept]
         if self.run_promoter:
             loops.append(Promoter(self.database, self.signals, self.wakeup))
         if self.run_sweeper:

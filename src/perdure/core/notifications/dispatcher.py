@@ -2,14 +2,16 @@
 
 Called in the unit of work that writes the job's transition, by whoever concludes the job. Each declared channel's
 provider judges the declaration; the answers are put into the ``Outbox``, which the caller writes in the same
-transaction and announces after its commit. No I/O here, and no exception: a declaration older than the code, or a
-provider that stumbles, costs its own telling and never the job's transition.
+transaction and announces after its commit. Subscriptions are judged alike, after the job's own declaration. No I/O
+here, and no exception: a declaration older than the code, or a provider that stumbles, costs its own telling and never
+the job's transition.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -23,6 +25,7 @@ from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.snapshot import snapshot_of
 from perdure.models.delivery import Delivery, DeliveryStatus, SkipReason
 from perdure.models.job import Job
+from perdure.models.subscription import NO_SUBSCRIPTIONS, Subscriptions
 
 NO_PROVIDER = "none"
 """The provider that a delivery names when nobody serves its channel."""
@@ -33,12 +36,14 @@ class NotificationIntent:
     """Who is to be told of an event: per channel ``PENDING`` or ``SKIPPED:<reason>``.
 
     ``cause`` explains a declaration that could not be judged; it names classes and fields, never a value.
+    ``subscription`` is whose declaration it is; None: the job's own.
     """
 
     job_id: UUID
     event: JobEvent
     channels: Mapping[str, str]
     cause: str | None = None
+    subscription: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +72,67 @@ class _Judgement:
             case Skip(reason):
                 return f"{DeliveryStatus.SKIPPED.value}:{reason.value}"
 
+    @property
+    def whom(self) -> tuple[str | None, ...]:
+        """Its recipients, or None for nobody: with the channel, what a delivery of an event has to itself."""
+        return self.evaluation.addresses if isinstance(self.evaluation, Recipients) else (None,)
+
+    def without(self, told: AbstractSet[tuple[str, str | None]]) -> _Judgement | None:
+        """The same for those alone that are not told already; None when all of them are."""
+        left = tuple(one for one in self.whom if (self.channel, one) not in told)
+        if not left or isinstance(self.evaluation, Skip):
+            return self if left else None
+        return replace(self, evaluation=Recipients(tuple(one for one in left if one is not None)))
+
 
 class NotificationDispatcher:
     """Decides for one unit of work, at ``now``."""
 
-    def __init__(self, providers: ProviderRegistry, outbox: Outbox, now: datetime) -> None:
+    def __init__(
+        self,
+        providers: ProviderRegistry,
+        outbox: Outbox,
+        now: datetime,
+        subscriptions: Subscriptions = NO_SUBSCRIPTIONS,
+    ) -> None:
         self._providers = providers
         self._outbox = outbox
         self._now = now
+        self._subscriptions = subscriptions
 
     def dispatch(self, job: Job, event: JobEvent) -> None:
-        """Puts the deliveries of ``event`` into the outbox, and the intent. Nothing declared costs nothing."""
+        """Puts the deliveries of ``event`` into the outbox, and the intents. Nothing declared costs nothing.
+
+        Whom the job tells itself no subscription tells once more, nor do two of them tell the same.
+        """
         judgements = [self._judge(job, event, channel) for channel in _declared_channels(job)]
-        if not judgements:
+        subscribed = self._subscriptions.of(job, event.value)
+        if not judgements and not subscribed:
             return
         snapshot = snapshot_of(job)
+        self._intend(job, event, judgements, snapshot)
+        told = {(judgement.channel, whom) for judgement in judgements for whom in judgement.whom}
+        for subscription in subscribed:
+            declared = subscription.declared_by(job)
+            judgements = [self._judge(declared, event, channel) for channel in _declared_channels(declared)]
+            left = [fresh for judgement in judgements if (fresh := judgement.without(told)) is not None]
+            self._intend(job, event, left, snapshot, subscription.name)
+            told |= {(judgement.channel, whom) for judgement in left for whom in judgement.whom}
+
+    def _intend(
+        self,
+        job: Job,
+        event: JobEvent,
+        judgements: Sequence[_Judgement],
+        snapshot: dict[str, Any],
+        subscription: str | None = None,
+    ) -> None:
+        """Puts what one declaration comes to into the outbox."""
+        if not judgements:
+            return
         for judgement in judgements:
-            self._outbox.deliveries.extend(self._deliveries(job, event, judgement, snapshot))
+            deliveries = self._deliveries(job, event, judgement, snapshot)
+            self._outbox.deliveries.extend(replace(one, subscription=subscription) for one in deliveries)
         causes = [f"{judgement.channel}: {judgement.cause}" for judgement in judgements if judgement.cause is not None]
         self._outbox.intents.append(
             NotificationIntent(
@@ -91,6 +140,7 @@ class NotificationDispatcher:
                 event=event,
                 channels={judgement.channel: judgement.summary for judgement in judgements},
                 cause="; ".join(causes) or None,
+                subscription=subscription,
             )
         )
 

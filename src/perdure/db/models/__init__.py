@@ -16,6 +16,7 @@ from perdure.db.models.log_line import JobLogLineRow
 from perdure.db.models.queue import QueueRow
 from perdure.db.models.schedule import ScheduleRow, ScheduleSlotRow
 from perdure.db.models.schema_version import SchemaVersionRow
+from perdure.db.models.subscription import SubscriptionRow
 from perdure.db.models.suppression import SuppressionRow
 from perdure.db.models.tally import JobTallyRow
 from perdure.db.models.worker import WorkerRow
@@ -43,6 +44,7 @@ __all__ = [
     "ScheduleRow",
     "ScheduleSlotRow",
     "SchemaVersionRow",
+    "SubscriptionRow",
     "SuppressionRow",
     "WorkerRow",
 ]

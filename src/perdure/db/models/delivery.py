@@ -46,6 +46,7 @@ class DeliveryRow(Base):
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     finished_at: Mapped[datetime | None] = mapped_column(Timestamp)
     resend_of: Mapped[UUID | None] = mapped_column(UuidType)
+    subscription: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (
         CheckConstraint(f"status IN ({quoted(DeliveryStatus)})", name="status"),
