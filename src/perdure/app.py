@@ -15,6 +15,7 @@ import perdure
 from perdure.bootstrap import Platform, opened_platform
 from perdure.core.api_keys import ApiKeys
 from perdure.core.authentication import Authentication
+from perdure.core.endpoint_commands import EndpointCommands
 from perdure.core.loopback import is_loopback
 from perdure.core.measuring import Measuring
 from perdure.core.queue_commands import QueueCommands
@@ -40,6 +41,7 @@ from perdure.routes import (
     subscriptions,
     suppressions,
     unsubscribing,
+    webhook_endpoints,
 )
 from perdure.routes.description import describe
 from perdure.settings import Settings
@@ -72,11 +74,14 @@ def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: b
     app.state.mailtrap_feedback = platform.mailtrap_feedback
     app.state.suppression_commands = platform.suppression_commands
     app.state.unsubscribe_links = platform.unsubscribe_links
+    app.state.endpoint_commands = EndpointCommands(
+        platform.database, platform.providers, platform.wakeup, platform.signals
+    )
     app.state.feed = Feed(platform.database, platform.wakeup)
     app.state.max_body_bytes = platform.settings.max_body_bytes
     app.state.local_inbox_key = LOCAL_INBOX_KEY
     of_jobs = (job_actions, bulk, jobs, job_records)  # in this order: a job's id is none of their names
-    of_notifications = (subscriptions, deliveries, feedback, suppressions, unsubscribing)
+    of_notifications = (subscriptions, webhook_endpoints, deliveries, feedback, suppressions, unsubscribing)
     others = (schedules, *of_notifications, files, operations, queues, stream, health)
     for module in (*of_jobs, *others, *((inbox,) if with_inbox else ())):
         app.include_router(module.router)

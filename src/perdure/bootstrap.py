@@ -17,6 +17,7 @@ from perdure.core.file_commands import FileCommands
 from perdure.core.job_actions import JobActions
 from perdure.core.job_factory import JobFactory
 from perdure.core.loopback import is_loopback
+from perdure.core.notifications.endpoints import StoredEndpoints
 from perdure.core.notifications.providers.mailtrap_feedback import MailtrapFeedback
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.rendering import MessageRenderer
@@ -187,7 +188,7 @@ async def opened_platform(
     log_lines.subscribe(signals)
     async with opened_database(settings) as database:
         wakeup = Wakeup(database.url)
-        providers = provided(settings, local_inbox)
+        providers = provided(settings, local_inbox, StoredEndpoints(database))
         factory = JobFactory(providers)
         subscriptions = SubscriptionCopy(database)
         recorder = Recorder(providers, subscriptions, signals, wakeup)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pydantic import SecretStr
 
 from perdure.core.notifications.allowed_recipients import AllowedRecipients
+from perdure.core.notifications.endpoints import NO_ENDPOINTS, Endpoints
 from perdure.core.notifications.providers.base import Provider
 from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
 from perdure.core.notifications.providers.mailtrap_feedback import MailtrapFeedback
@@ -32,9 +33,14 @@ def uses_local_inbox(settings: Settings) -> bool:
     return settings.mailtrap_api_key is None and settings.mailtrap_api_host is None
 
 
-def provided(settings: Settings, local_inbox: LocalInbox | None) -> ProviderRegistry:
-    """One provider for each channel, and whom they may reach."""
-    providers: list[Provider] = [_mailtrap(settings, local_inbox), _slack(settings), _webhook(settings)]
+def provided(
+    settings: Settings, local_inbox: LocalInbox | None, endpoints: Endpoints = NO_ENDPOINTS
+) -> ProviderRegistry:
+    """One provider for each channel, and whom they may reach.
+
+    ``endpoints`` says where the names of webhook endpoints lead.
+    """
+    providers: list[Provider] = [_mailtrap(settings, local_inbox), _slack(settings), _webhook(settings, endpoints)]
     return ProviderRegistry(providers, AllowedRecipients(settings.allowed_recipients))
 
 
@@ -81,11 +87,12 @@ def _slack(settings: Settings) -> SlackProvider:
     return SlackProvider(configuration)
 
 
-def _webhook(settings: Settings) -> WebhookProvider:
+def _webhook(settings: Settings, endpoints: Endpoints) -> WebhookProvider:
     return WebhookProvider(
         WebhookConfiguration(
             signing_secret=settings.webhook_signing_secret,
             allow_cidrs=settings.webhook_allow_cidrs,
             retry_delays_seconds=settings.webhook_retry_seconds,
-        )
+        ),
+        endpoints=endpoints,
     )

@@ -406,3 +406,23 @@ def test_a_subscription_is_set_shown_and_deleted(url):
     assert perdure("subscriptions", "set", "ops", "--notifications", "[]", url=url).returncode == 2
     assert perdure("subscriptions", "delete", "ops", url=url).stdout == "ops  deleted\n"
     assert perdure("subscriptions", "get", "ops", url=url).returncode == 6
+
+
+def test_an_endpoint_is_added_rotated_disabled_and_removed(url):
+    def run(*arguments: str):
+        return perdure("endpoints", *arguments, url=url)
+
+    made = run("add", "crm", "https://127.0.0.1/hook")
+    assert "whsec_" in made.stdout, made.stderr
+    assert "whsec_" not in run("get", "crm").stdout
+    rotated = json.loads(run("rotate", "crm", "--json").stdout)
+    assert rotated["secret"] not in made.stdout
+    tested = run("test", "crm")
+    assert (tested.returncode, tested.stdout.split()[0]) == (1, "permanent")
+    assert run("recover", "crm", "--since", "2030-01-31T12:00:00Z").stdout == "0 are sent again\n"
+    assert run("disable", "crm").stdout == "crm  disabled\n"
+    rows = [line.split("\t") for line in run("list").stdout.splitlines()]
+    assert [row[:4] for row in rows[1:]] == [["crm", "https://127.0.0.1/hook", "disabled", "by_hand"]]
+    assert run("enable", "crm").stdout == "crm  active\n"
+    assert run("remove", "crm").stdout == "crm  removed\n"
+    assert run("test", "crm").returncode == 6

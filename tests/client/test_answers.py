@@ -8,6 +8,7 @@ from perdure.client import (
     action_answers,
     answers,
     delivery_answers,
+    endpoint_answers,
     operations_answers,
     preview_answers,
     schedule_answers,
@@ -32,6 +33,7 @@ from perdure.schemas import (
     stream,
     subscription,
     suppression,
+    webhook_endpoint,
     worker,
 )
 
@@ -67,6 +69,10 @@ PAIRS = [
     (schedule_answers.Schedule, schedule.ScheduleAnswer),
     (schedule_answers.ScheduleRun, schedule.ScheduleRun),
     (subscription_answers.Subscription, subscription.SubscriptionAnswer),
+    (endpoint_answers.Endpoint, webhook_endpoint.EndpointAnswer),
+    (endpoint_answers.EndpointWithSecret, webhook_endpoint.EndpointWithSecret),
+    (endpoint_answers.EndpointTest, webhook_endpoint.EndpointTestAnswer),
+    (endpoint_answers.Recovery, webhook_endpoint.RecoverAnswer),
     (delivery_answers.Mail, inbox.MailAnswer),
     (answers.Page, job.JobList),
     (operations_answers.Statistics, statistics.StatisticsAnswer),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.client import calls
+from perdure.client import calls, operator_calls
 from perdure.client.calls import Call
 from perdure.schemas.job_filter import JobFilterShape
 
@@ -66,6 +66,25 @@ JOB = "01980000-0000-7000-8000-000000000000"
             Call("POST", "/v1/suppressions", json={"addresses": ["a@b.cc"], "reason": "manual", "note": "x"}),
         ),
         (calls.remove_suppression("a@b.cc"), Call("DELETE", "/v1/suppressions", {"address": "a@b.cc"})),
+        (operator_calls.list_subscriptions(), Call("GET", "/v1/subscriptions")),
+        (operator_calls.get_subscription("ops"), Call("GET", "/v1/subscriptions/ops")),
+        (
+            operator_calls.set_subscription("a/b", {"events": []}),
+            Call("PUT", "/v1/subscriptions/a%2Fb", json={"events": []}),
+        ),
+        (operator_calls.delete_subscription("ops"), Call("DELETE", "/v1/subscriptions/ops")),
+        (operator_calls.list_endpoints(), Call("GET", "/v1/webhook-endpoints")),
+        (operator_calls.get_endpoint("a/b"), Call("GET", "/v1/webhook-endpoints/a%2Fb")),
+        (operator_calls.set_endpoint("e", "u"), Call("PUT", "/v1/webhook-endpoints/e", json={"url": "u"})),
+        (operator_calls.rotate_endpoint("e"), Call("POST", "/v1/webhook-endpoints/e/rotate")),
+        (operator_calls.disable_endpoint("e"), Call("POST", "/v1/webhook-endpoints/e/disable")),
+        (operator_calls.enable_endpoint("e"), Call("POST", "/v1/webhook-endpoints/e/enable")),
+        (
+            operator_calls.recover_endpoint("e", "t"),
+            Call("POST", "/v1/webhook-endpoints/e/recover", json={"since": "t"}),
+        ),
+        (operator_calls.call_endpoint("e"), Call("POST", "/v1/webhook-endpoints/e/test")),
+        (operator_calls.remove_endpoint("e"), Call("DELETE", "/v1/webhook-endpoints/e")),
         (calls.upload_file("a b.csv"), Call("POST", "/v1/files", {"name": "a b.csv"})),
         (calls.download_file(JOB), Call("GET", f"/v1/files/{JOB}")),
         (calls.delete_file(JOB), Call("DELETE", f"/v1/files/{JOB}")),

@@ -13,6 +13,7 @@ from perdure.cli import (
     deliveries,
     demo,
     doctor,
+    endpoints,
     files,
     jobs,
     keys,
@@ -47,6 +48,7 @@ app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(queues.app, name="queues")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(subscriptions.app, name="subscriptions")
+app.add_typer(endpoints.app, name="endpoints")
 app.add_typer(files.app, name="files")
 app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")

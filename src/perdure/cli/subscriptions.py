@@ -22,17 +22,17 @@ Name = Annotated[str, typer.Argument(help="The subscription's name.")]
 @app.command("list")
 def list_(*, url: Url = None, as_json: AsJson = False) -> None:
     """Lists the subscriptions, in order of name."""
-    from perdure.client import calls
+    from perdure.client import operator_calls
 
-    show(calls.list_subscriptions(), url, as_json=as_json, as_text=_print_subscriptions)
+    show(operator_calls.list_subscriptions(), url, as_json=as_json, as_text=_print_subscriptions)
 
 
 @app.command()
 def get(*, name: Name, url: Url = None, as_json: AsJson = False) -> None:
     """Shows a subscription."""
-    from perdure.client import calls
+    from perdure.client import operator_calls
 
-    show(calls.get_subscription(name), url, as_json=as_json, as_text=print_answer)
+    show(operator_calls.get_subscription(name), url, as_json=as_json, as_text=print_answer)
 
 
 @app.command("set")
@@ -55,7 +55,7 @@ def set_(
     as_json: AsJson = False,
 ) -> None:
     """Makes a subscription, or replaces the one of this name: what is left out has its default."""
-    from perdure.client import calls
+    from perdure.client import operator_calls
 
     declared = read_payload(notifications, "--notifications")
     if not isinstance(declared, dict | None):
@@ -68,16 +68,16 @@ def set_(
     subscription = given_ones(job_type=job_type, queue=queue, events=[one.upper() for one in event or ()]) | {
         "notifications": (declared or {}) | {name: one for name, one in channels.items() if one is not None}
     }
-    show(calls.set_subscription(name, subscription), url, as_json=as_json, as_text=print_answer)
+    show(operator_calls.set_subscription(name, subscription), url, as_json=as_json, as_text=print_answer)
 
 
 @app.command()
 def delete(*, name: Name, url: Url = None, as_json: AsJson = False) -> None:
     """Deletes a subscription: nobody is told by it any more."""
-    from perdure.client import calls
+    from perdure.client import operator_calls
 
     with connect(url) as client:
-        client.call(calls.delete_subscription(name))
+        client.call(operator_calls.delete_subscription(name))
     if as_json:
         print_json({"name": name, "deleted": True})
     else:

@@ -28,7 +28,6 @@ from perdure.client.delivery_answers import Delivery, DeliveryDetail, Mail, Supp
 from perdure.client.operations_answers import Health, History, JobType, QueuePause, Queues, Statistics, Worker
 from perdure.client.preview_answers import Preview
 from perdure.client.schedule_answers import Schedule, ScheduleSummary
-from perdure.client.subscription_answers import Subscription
 
 Id = str | UUID
 Answer = TypeVar("Answer")
@@ -193,23 +192,6 @@ def set_schedule(name: str, schedule: Mapping[str, Any], *, dry_run: bool = Fals
 
 def delete_schedule(name: str) -> Call[None]:
     return Call("DELETE", f"/v1/schedules/{_segment(name)}")
-
-
-def list_subscriptions() -> Call[Page[Subscription]]:
-    return Call("GET", "/v1/subscriptions")
-
-
-def get_subscription(name: str) -> Call[Subscription]:
-    return Call("GET", f"/v1/subscriptions/{_segment(name)}")
-
-
-def set_subscription(name: str, subscription: Mapping[str, Any]) -> Call[Subscription]:
-    """``subscription`` (job_type, queue, events, notifications) replaces the one of this name."""
-    return Call("PUT", f"/v1/subscriptions/{_segment(name)}", json=dict(subscription))
-
-
-def delete_subscription(name: str) -> Call[None]:
-    return Call("DELETE", f"/v1/subscriptions/{_segment(name)}")
 
 
 def job_types() -> Call[Page[JobType]]:

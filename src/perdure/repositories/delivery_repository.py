@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Boolean, column, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from perdure.clock import first_id_at
 from perdure.db.base import columns_of, quoted
 from perdure.db.models import DeliveryAttemptRow
 from perdure.models.delivery import LIVE, Attempt, Delivery
@@ -27,6 +28,19 @@ _ADD = text(insert("perdure.deliveries", DELIVERY_COLUMNS, "ON CONFLICT DO NOTHI
 _HOLD = text(f"""
     SELECT {_DELIVERY} FROM perdure.deliveries AS delivery JOIN perdure.jobs AS job USING (job_id)
     WHERE delivery.delivery_id = :delivery_id FOR KEY SHARE OF job
+""").columns(*DELIVERY_COLUMNS)
+
+# What a recipient was not told of in the end, the oldest first, but what was sent again since, whatever came of that;
+# each with its job held in place. The resends of a delivery are found by the job that they share.
+_HOLD_FAILED = text(f"""
+    SELECT {_DELIVERY} FROM perdure.deliveries AS delivery JOIN perdure.jobs AS job USING (job_id)
+    WHERE delivery.recipient = :recipient AND delivery.status = 'FAILED' AND delivery.created_at >= :since
+      AND delivery.delivery_id >= :first
+      AND NOT EXISTS (
+          SELECT FROM perdure.deliveries AS later
+          WHERE later.job_id = delivery.job_id AND later.resend_of = coalesce(delivery.resend_of, delivery.delivery_id)
+            AND later.delivery_id > delivery.delivery_id)
+    ORDER BY delivery.delivery_id LIMIT :limit FOR KEY SHARE OF job
 """).columns(*DELIVERY_COLUMNS)
 
 # Takes due deliveries, and those whose sender's lease ended without a word. The lease is ``next_attempt_at``:
@@ -104,6 +118,11 @@ class DeliveryRepository:
         """The delivery, sure to outlive the transaction with its job; None when there is none."""
         row = (await self._connection.execute(_HOLD, {"delivery_id": delivery_id})).mappings().one_or_none()
         return None if row is None else delivery_from_row(row)
+
+    async def hold_failed(self, recipient: str, since: datetime, limit: int) -> list[Delivery]:
+        """FAILED deliveries to ``recipient``, written since then and not sent again; they outlive the transaction."""
+        wanted = {"recipient": recipient, "since": since, "first": first_id_at(since), "limit": limit}
+        return [delivery_from_row(row) for row in (await self._connection.execute(_HOLD_FAILED, wanted)).mappings()]
 
     async def claim_due(self, limit: int, lease_seconds: float) -> list[ClaimedDelivery]:
         """Takes up to ``limit`` due deliveries for ``lease_seconds``; each is SENDING, its fence raised."""

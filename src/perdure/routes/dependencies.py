@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.core.bulk import BulkSubmission
 from perdure.core.commands import Commands
+from perdure.core.endpoint_commands import EndpointCommands
 from perdure.core.file_commands import FileCommands
 from perdure.core.job_actions import JobActions
 from perdure.core.measuring import Measuring
@@ -66,6 +67,10 @@ def _subscription_commands(request: Request) -> SubscriptionCommands:
     return request.app.state.subscription_commands  # type: ignore[no-any-return]
 
 
+def _endpoint_commands(request: Request) -> EndpointCommands:
+    return request.app.state.endpoint_commands  # type: ignore[no-any-return]
+
+
 def _measuring(request: Request) -> Measuring:
     return request.app.state.measuring  # type: ignore[no-any-return]
 
@@ -92,6 +97,7 @@ JobActionsPart = Annotated[JobActions, Depends(_job_actions)]
 QueueCommandsPart = Annotated[QueueCommands, Depends(_queue_commands)]
 ScheduleCommandsPart = Annotated[ScheduleCommands, Depends(_schedule_commands)]
 SubscriptionCommandsPart = Annotated[SubscriptionCommands, Depends(_subscription_commands)]
+EndpointCommandsPart = Annotated[EndpointCommands, Depends(_endpoint_commands)]
 MetricsPart = Annotated[Metrics, Depends(_metrics)]
 MeasuringPart = Annotated[Measuring, Depends(_measuring)]
 Caller = Annotated[ApiKey | None, Depends(_api_key)]

@@ -14,6 +14,7 @@ from perdure.signals.jobs import (
     TransitionRefused,
 )
 from perdure.signals.notifications import (
+    EndpointChanged,
     FeedbackHeard,
     NotificationFailed,
     NotificationIntended,
@@ -47,6 +48,7 @@ __all__ = [
     "AttemptEndedLate",
     "AttemptError",
     "AttemptStuck",
+    "EndpointChanged",
     "FeedbackHeard",
     "FileStoreMissed",
     "FileStoreSeen",

@@ -54,6 +54,19 @@ class FeedbackHeard(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointChanged(Signal):
+    """A webhook endpoint was added, moved, rotated, disabled, enabled, recovered or removed. After the commit.
+
+    ``by`` is who did it; None: calls to it came to nothing. ``reason`` is why it is disabled.
+    """
+
+    endpoint: str
+    change: str
+    by: str | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NotificationFailed(Signal):
     """One try of a delivery failed. ``message`` holds no secret and no address; ``recipient`` is masked."""
 

@@ -11,6 +11,7 @@ from perdure.models.job_action import ActionStatus
 from perdure.signals import (
     AttemptEndedLate,
     AttemptStuck,
+    EndpointChanged,
     FeedbackHeard,
     FileStoreMissed,
     FileStoreSeen,
@@ -111,6 +112,12 @@ def _subscribe_notifications(signals: Signals, log: Any) -> None:
             final=signal.final,
         )
 
+    def endpoint_changed(signal: EndpointChanged) -> None:
+        say = log.info if signal.by is not None else log.warning
+        about = {"by": signal.by, "reason": signal.reason}
+        given = {name: value for name, value in about.items() if value is not None}
+        say(f"endpoint.{signal.change}", endpoint=signal.endpoint, **given)
+
     def heard(signal: FeedbackHeard) -> None:
         level = logging.DEBUG if signal.kind in _GOOD_NEWS else logging.INFO
         if logging.getLogger("perdure").isEnabledFor(level):
@@ -125,6 +132,7 @@ def _subscribe_notifications(signals: Signals, log: Any) -> None:
                 detail=signal.detail,
             )
 
+    signals.subscribe(EndpointChanged, endpoint_changed)
     signals.subscribe(FeedbackHeard, heard)
     signals.subscribe(NotificationIntended, intended)
     signals.subscribe(NotificationFailed, failed)

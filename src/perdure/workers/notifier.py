@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from datetime import datetime
 
-from perdure.core.notifications.providers.base import Message, Provider
+from perdure.core.notifications.providers.base import Message, Provider, missing_for
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.rendering import MessageRenderer
 from perdure.db.session import Database
@@ -22,6 +22,7 @@ from perdure.repositories.suppression_repository import SuppressionRepository
 from perdure.schemas.addresses import mask
 from perdure.signals import NotificationFailed, NotificationSettled, Signals
 from perdure.workers.batcher import Batcher
+from perdure.workers.endpoint_health import note_endpoints
 from perdure.workers.loop import Loop, sleep_until
 
 MAX_IN_FLIGHT = 20
@@ -92,7 +93,7 @@ class Notifier(Loop):
         """One claimed delivery, from the decision to try it to what came of it."""
         provider = self._providers.for_channel(delivery.channel)
         now = self._database.clock.now()
-        if provider is None or provider.missing_settings():
+        if provider is None or missing_for(provider, delivery.recipient):
             return self.completer.put((delivery.skip(SkipReason.PROVIDER_NOT_CONFIGURED, now), None))
         delivery = replace(delivery, provider=provider.name)
         if not self._providers.allowed.allows(delivery.recipient or ""):
@@ -119,6 +120,9 @@ class Notifier(Loop):
             deliveries = DeliveryRepository(connection)
             await deliveries.apply([delivery for delivery, _ in conclusions])
             await deliveries.add_tries([one for _, one in conclusions if one is not None])
+            disabled = await note_endpoints(connection, conclusions)
+        for endpoint in disabled:
+            self._signals.emit(endpoint)
         for delivery, one_try in conclusions:
             if one_try is not None and one_try.attempt.verdict not in (Verdict.ACCEPTED, Verdict.DELIVERED):
                 self._signals.emit(_failed(delivery, one_try))

@@ -19,6 +19,7 @@ from perdure.db.models.schema_version import SchemaVersionRow
 from perdure.db.models.subscription import SubscriptionRow
 from perdure.db.models.suppression import SuppressionRow
 from perdure.db.models.tally import JobTallyRow
+from perdure.db.models.webhook_endpoint import WebhookEndpointRow
 from perdure.db.models.worker import WorkerRow
 
 __all__ = [
@@ -46,5 +47,6 @@ __all__ = [
     "SchemaVersionRow",
     "SubscriptionRow",
     "SuppressionRow",
+    "WebhookEndpointRow",
     "WorkerRow",
 ]

@@ -13,7 +13,7 @@ from perdure.core.notifications.providers.base import Message, Recipients, Skip
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.providers.webhook import WebhookConfiguration, WebhookProvider
 from perdure.core.notifications.snapshot import snapshot_of
-from perdure.errors import ConfigurationError
+from perdure.errors import ConfigurationError, Unavailable
 from perdure.models.delivery import SkipReason, Verdict
 from perdure.models.finding import Level
 from perdure.models.outcome import ErrorReason, JobError
@@ -259,3 +259,26 @@ def test_a_secret_that_is_none_is_refused_at_the_start_and_not_repeated(secret):
 def test_no_secret_is_shown(provider):
     configuration = WebhookConfiguration(signing_secret=SECRET)
     assert "MDEy" not in repr((configuration, configuration.secrets, provider))
+
+
+class Unreachable:
+    """Endpoints of a database that is away."""
+
+    async def resolve(self, _name: str) -> None:
+        raise Unavailable("away")
+
+
+def test_a_job_names_a_url_or_an_endpoint(provider):
+    job = ended_job(notifications={"webhook": {"endpoint": "crm"}})
+    assert provider.evaluate(job, JobEvent.SUCCESS) == Recipients(("endpoint:crm",))
+    assert provider.destination("endpoint:crm") == "endpoint:crm"
+    [problem] = ProviderRegistry([provider]).validate_declaration({"webhook": {"endpoint": "crm", "url": URL}})
+    assert (problem.field, problem.code) == ("notifications.webhook", "value_error")
+
+
+async def test_an_endpoint_needs_no_secret_of_the_platform_and_waits_for_its_database():
+    provider = WebhookProvider(WebhookConfiguration(), endpoints=Unreachable())
+    assert (provider.missing_for("endpoint:crm"), provider.missing_for(URL)) == ([], ["WEBHOOK_SIGNING_SECRET"])
+    attempt = await provider.send(a_message(recipient="endpoint:crm"))
+    assert (attempt.verdict, attempt.error_type) == (Verdict.TRANSIENT, "endpoint_unknown")
+    await provider.aclose()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
@@ -117,6 +117,18 @@ class Provider(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """A provider that needs less for some recipients than for others."""
+
+    def missing_for(self, recipient: str | None) -> Sequence[str]: ...
+
+
+def missing_for(provider: Provider, recipient: str | None) -> Sequence[str]:
+    """The environment variables that must be set before ``recipient`` can be told."""
+    return provider.missing_for(recipient) if isinstance(provider, Selective) else provider.missing_settings()
 
 
 Options = TypeVar("Options", bound=ChannelOptions)

@@ -1,4 +1,4 @@
-"""Webhooks by the Standard Webhooks specification: a signed POST to the URL that the job declares.
+"""Webhooks by the Standard Webhooks specification: a signed POST to the URL, or the endpoint, that the job declares.
 
 The URL is anybody's who may submit, so where it leads is judged at each try (docs/decisions/0017-ssrf-guard.md). The
 ``webhook-id`` is the delivery's id, the same at every try, by which a receiver knows what it has seen already.
@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from perdure.core.notifications.endpoints import NO_ENDPOINTS, Endpoints
 from perdure.core.notifications.events import JobEvent
 from perdure.core.notifications.providers.base import (
     ChannelOptions,
@@ -26,12 +27,15 @@ from perdure.core.notifications.providers.base import (
 )
 from perdure.core.notifications.providers.webhook_answer import judge_answer
 from perdure.core.notifications.providers.webhook_configuration import SigningSecrets, WebhookConfiguration
+from perdure.errors import Unavailable
 from perdure.models.delivery import Attempt, DeliveryPolicy, SkipReason, Verdict
 from perdure.models.finding import Finding, Level
 from perdure.models.job import Job
+from perdure.models.webhook_endpoint import endpoint_of, recipient_of
 from perdure.outbound.addresses import networks
 from perdure.outbound.http_send import HttpSender
 from perdure.outbound.transport import GuardedTransport
+from perdure.schemas.job import Name
 from perdure.schemas.urls import Url
 
 __all__ = ["WebhookConfiguration", "WebhookOptions", "WebhookProvider"]
@@ -41,22 +45,37 @@ TYPES = {JobEvent.SUCCESS: "job.succeeded", JobEvent.FAILURE: "job.failed", JobE
 _RENAMED = {"result": "result_excerpt"}
 """A program would take it for the result, and it is the beginning of it as text."""
 _SHORTEST_SECRET_PATH = 8
+ENDPOINT_DISABLED = "endpoint_disabled"
+"""The error type of a try for which nobody was called, since the endpoint may not be."""
 
 
 class WebhookOptions(ChannelOptions):
-    """A signed POST to ``url``."""
+    """A signed POST to ``url``, or to the place that ``endpoint`` names."""
 
     url: Url | None = Field(None, description="where to POST to; https, or a network that the operator allows")
+    endpoint: Name | None = Field(None, description="instead of `url`: the name of a webhook endpoint")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> WebhookOptions:
+        if self.url is not None and self.endpoint is not None:
+            raise ValueError("give url or endpoint, not both")
+        return self
 
 
 class WebhookProvider:
-    """The channel ``webhook``: one POST to the URL that the job declares."""
+    """The channel ``webhook``: one POST to the URL, or the endpoint, that the job declares."""
 
     channel: ClassVar[str] = "webhook"
     options: ClassVar[type[ChannelOptions]] = WebhookOptions
 
-    def __init__(self, configuration: WebhookConfiguration, sender: HttpSender | None = None) -> None:
+    def __init__(
+        self,
+        configuration: WebhookConfiguration,
+        sender: HttpSender | None = None,
+        endpoints: Endpoints = NO_ENDPOINTS,
+    ) -> None:
         self._configuration = configuration
+        self._endpoints = endpoints
         self._secrets = configuration.secrets
         self._sender = sender or HttpSender(
             configuration.deadline_seconds, GuardedTransport(networks(configuration.allow_cidrs))
@@ -71,7 +90,7 @@ class WebhookProvider:
         return self._configuration.policy
 
     def destination(self, recipient: str) -> str:
-        return urlsplit(recipient).netloc.lower()
+        return urlsplit(recipient).netloc.lower() if endpoint_of(recipient) is None else recipient
 
     def evaluate(self, job: Job, event: JobEvent) -> Evaluation:
         options = declared_options(job, self.channel, WebhookOptions)
@@ -82,7 +101,14 @@ class WebhookProvider:
     def missing_settings(self) -> Sequence[str]:
         return [] if self._secrets.keys else ["WEBHOOK_SIGNING_SECRET"]
 
+    def missing_for(self, recipient: str | None) -> Sequence[str]:
+        """Nothing for an endpoint: it has secrets of its own."""
+        return self.missing_settings() if endpoint_of(recipient) is None else []
+
     async def send(self, message: Message) -> Attempt:
+        endpoint = endpoint_of(message.recipient)
+        if endpoint is not None:
+            return await self._call(endpoint, message)
         missing = self.missing_settings()
         if missing:
             return Attempt(
@@ -92,7 +118,8 @@ class WebhookProvider:
 
     async def check(self) -> Sequence[Finding]:
         if self.missing_settings():
-            return [Finding(Level.OK, "not configured: webhooks end as SKIPPED. WEBHOOK_SIGNING_SECRET signs them.")]
+            unsigned = "not configured: webhooks to URLs end as SKIPPED. WEBHOOK_SIGNING_SECRET signs them."
+            return [Finding(Level.OK, f"{unsigned} Webhook endpoints need nothing.")]
         count = len(self._secrets.keys)
         inside = ", ".join(self._configuration.allow_cidrs)
         signed = "signed with the secret" if count == 1 else f"signed with each of {count} secrets"
@@ -100,6 +127,23 @@ class WebhookProvider:
 
     async def aclose(self) -> None:
         await self._sender.aclose()
+
+    async def _call(self, endpoint: str, message: Message) -> Attempt:
+        try:
+            target = await self._endpoints.resolve(endpoint)
+        except Unavailable:
+            return Attempt(
+                verdict=Verdict.TRANSIENT,
+                error_type="endpoint_unknown",
+                message="the database could not be asked where the endpoint is; nothing was sent",
+            )
+        if target is None:
+            return Attempt(
+                verdict=Verdict.GONE,
+                error_type=ENDPOINT_DISABLED,
+                message="the endpoint is disabled, or there is none of this name; nothing was sent",
+            )
+        return await self._post(target.url, SigningSecrets.parse(target.secrets), message)
 
     async def _post(self, url: str, secrets: SigningSecrets, message: Message) -> Attempt:
         body = _body(message)
@@ -114,7 +158,8 @@ class WebhookProvider:
 
 
 def _recipient(options: WebhookOptions) -> Evaluation:
-    return Skip(SkipReason.NO_RECIPIENT) if options.url is None else Recipients((options.url,))
+    place = options.url if options.endpoint is None else recipient_of(options.endpoint)
+    return Skip(SkipReason.NO_RECIPIENT) if place is None else Recipients((place,))
 
 
 def _body(message: Message) -> bytes:
