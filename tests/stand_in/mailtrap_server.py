@@ -15,21 +15,21 @@ import json
 import threading
 import uuid
 
-from tests.stand_in.http_server import Received, StandIn, replying
+from tests.stand_in.http_behaviours import BEHAVIOURS, replying
+from tests.stand_in.http_server import Received, StandIn
 
 
 class MailtrapStandIn(StandIn):
+    behaviours = BEHAVIOURS | {
+        "ok_with_more": replying(200, {"success": True, "message_ids": ["id-1"], "new_field": {"a": 1}}),
+        "ok_unstorable_id": replying(200, {"success": True, "message_ids": ["id\x00\ud800-1"]}),
+        "no_ids": replying(200, {"success": True, "message_ids": []}),
+        "success_false": replying(200, {"success": False, "errors": ["'to' address is invalid"]}),
+        "success_false_no_reason": replying(200, {"success": False}),
+    }
+
     def taken(self) -> bytes:
         return json.dumps({"success": True, "message_ids": [str(uuid.uuid4())]}).encode()
-
-
-MailtrapStandIn.behaviours = StandIn.behaviours | {
-    "ok_with_more": replying(200, {"success": True, "message_ids": ["id-1"], "new_field": {"a": 1}}),
-    "ok_unstorable_id": replying(200, {"success": True, "message_ids": ["id\x00\ud800-1"]}),
-    "no_ids": replying(200, {"success": True, "message_ids": []}),
-    "success_false": replying(200, {"success": False, "errors": ["'to' address is invalid"]}),
-    "success_false_no_reason": replying(200, {"success": False}),
-}
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -139,7 +140,9 @@ def test_what_cannot_be_the_webhook_is_refused_without_repeating_it(url):
 async def test_the_doctor_asks_with_what_slack_can_only_refuse(stand_in, provider, behaviour, level, said, monkeypatch):
     monkeypatch.setattr(slack, "CHECK_SECONDS", 0.5 if behaviour == "hang" else 10)
     stand_in.script(behaviour)
+    started = time.monotonic()
     [finding] = await provider.check()
+    assert time.monotonic() - started < 3
     assert finding.level is level
     assert said in f"{finding.found} {finding.advice}"
     assert bool(finding.advice) == (level is not Level.OK)
