@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from standardwebhooks.webhooks import Webhook
-from tests.stand_in.mailtrap_server import MailtrapStandIn, Received
+from tests.stand_in.http_server import Behaviour, Received, StandIn
 
 LOOPBACK = ("127.0.0.0/8",)
 """What must be allowed for it to be reached."""
@@ -22,14 +21,14 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class Receiver(MailtrapStandIn):
+class Receiver(StandIn):
     """Gives each of ``replies`` once, then behaves as it is scripted, which is well."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.replies: deque[Reply] = deque()
 
-    def take(self, request: Received) -> Callable[[Any], None]:
+    def take(self, request: Received) -> Behaviour:
         behaviour = super().take(request)
         if not self.replies:
             return behaviour

@@ -1,4 +1,3 @@
-import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -20,14 +19,11 @@ from perdure.models.outcome import ErrorReason, JobError
 
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 OLD_SECRET = "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA="
-DEADLINE = 0.5
-"""For servers that never finish; the others may take their time on a busy machine."""
-LATEST = 3.0
 URL = "https://hooks.example.com/jobs"
 
 
 def a_provider(**settings: Any) -> WebhookProvider:
-    defaults: dict[str, Any] = {"signing_secret": SECRET, "allow_cidrs": LOOPBACK, "deadline_seconds": 10}
+    defaults: dict[str, Any] = {"signing_secret": SECRET, "allow_cidrs": LOOPBACK}
     return WebhookProvider(WebhookConfiguration(**defaults | settings))
 
 
@@ -105,52 +101,7 @@ async def test_the_largest_snapshot_is_a_payload_that_receivers_take(receiver, p
     assert verified(request, SECRET)["data"]["error"]["message"].startswith('"\\\x01ü€')
 
 
-D, G, T, Q = Verdict.DELIVERED, Verdict.GONE, Verdict.TRANSIENT, Verdict.AMBIGUOUS
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "verdict", "status_code", "error_type", "retry_after"),
-    [
-        ("html", D, 200, None, None),
-        ("empty", D, 200, None, None),
-        ("rubbish", D, 200, None, None),
-        ("huge", D, 200, None, None),
-        ("half_a_body", D, 200, None, None),
-        ("drip_body", D, 200, None, None),
-        ("redirect_to_page", T, 302, "redirected", None),
-        ("redirect_307", T, 307, "redirected", None),
-        ("bad_request", T, 400, "refused", None),
-        ("unauthorized", T, 401, "refused", None),
-        ("forbidden", T, 403, "refused", None),
-        ("not_found", T, 404, "refused", None),
-        ("request_timeout", T, 408, "try_later", None),
-        ("unprocessable", T, 422, "refused", None),
-        ("too_many_requests", T, 429, "rate_limited", None),
-        ("too_many_requests_seconds", T, 429, "rate_limited", 7),
-        ("server_error", T, 500, "server_error", None),
-        ("bad_gateway_html", T, 502, "server_error", None),
-        ("unavailable_empty", T, 503, "server_error", 2),
-        ("close", Q, None, "connection_lost", None),
-        ("not_http", Q, None, "connection_lost", None),
-        ("hang", Q, None, "deadline", None),
-        ("drip_headers", Q, None, "deadline", None),
-    ],
-)
-async def test_every_behaviour_of_a_receiver_has_its_verdict(
-    receiver, behaviour, verdict, status_code, error_type, retry_after
-):
-    receiver.script(behaviour)
-    endless = behaviour in ("hang", "drip_headers", "drip_body")
-    provider = a_provider(deadline_seconds=DEADLINE if endless else 10)
-    started = time.monotonic()
-    attempt = await provider.send(a_webhook(receiver))
-    assert time.monotonic() - started < LATEST
-    await provider.aclose()
-    assert (attempt.verdict, attempt.status_code, attempt.error_type) == (verdict, status_code, error_type)
-    assert attempt.retry_after_seconds == retry_after
-    assert (attempt.message is None) == (verdict is D)
-    assert len(attempt.response_excerpt or "") <= 512
-    assert len(receiver.received) == 1, "never retried, no redirect followed"
+D, G, T = Verdict.DELIVERED, Verdict.GONE, Verdict.TRANSIENT
 
 
 @pytest.mark.parametrize(
@@ -169,13 +120,6 @@ async def test_a_receiver_may_end_it(receiver, provider, reply, verdict, error_t
     assert (attempt.verdict, attempt.error_type) == (verdict, error_type)
 
 
-async def test_what_nobody_listens_for_was_not_sent(provider):
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))  # bound, not listening: refuses connections, and nobody else gets the port
-        attempt = await provider.send(a_message(recipient=f"http://127.0.0.1:{reserved.getsockname()[1]}/"))
-    assert (attempt.verdict, attempt.error_type) == (T, "connect_failed")
-
-
 async def test_where_nobody_may_be_sent_is_not_tried_again(receiver):
     provider = a_provider(allow_cidrs=())
     attempt = await provider.send(a_webhook(receiver))
@@ -185,43 +129,19 @@ async def test_where_nobody_may_be_sent_is_not_tried_again(receiver):
     assert receiver.connections == 0
 
 
-async def test_what_a_receiver_repeats_of_the_url_is_not_kept(receiver, provider):
-    message = a_webhook(receiver, "/services/T0/s3cr3t-key?token=t0k3n")
-    receiver.replies.append(
-        Reply(404, f"no {message.recipient} here: POST /services/T0/s3cr3t-key?token=t0k3n".encode())
-    )
-    attempt = await provider.send(message)
-    assert attempt.verdict is T
-    assert "s3cr3t" not in repr(attempt)
-    assert "t0k3n" not in repr(attempt)
-
-
-async def test_without_a_secret_nothing_is_sent(receiver):
-    provider = a_provider(signing_secret=None)
-    assert provider.missing_settings() == ["WEBHOOK_SIGNING_SECRET"]
-    assert (await provider.send(a_webhook(receiver))).verdict is Verdict.MISCONFIGURED
-    [finding] = await provider.check()
-    await provider.aclose()
-    assert finding.level is Level.OK
-    assert "WEBHOOK_SIGNING_SECRET" in finding.found
-    assert receiver.received == []
-
-
 async def test_the_doctor_is_told_how_webhooks_are_signed_and_what_they_reach(provider):
     [finding] = await provider.check()
     assert (finding.level, "127.0.0.0/8" in finding.found, SECRET in finding.found) == (Level.OK, True, False)
+    [finding] = await a_provider(signing_secret=None).check()
+    assert (finding.level, "WEBHOOK_SIGNING_SECRET" in finding.found) == (Level.OK, True), "no fault"
 
 
 @pytest.mark.parametrize(
     ("declared", "event", "evaluation"),
     [
         ({"url": URL}, JobEvent.SUCCESS, Recipients((URL,))),
-        ({"url": URL, "on": ["FAILURE"]}, JobEvent.FAILURE, Recipients((URL,))),
-        ({"url": URL, "on": ["FAILURE"]}, JobEvent.SUCCESS, Skip(SkipReason.EVENT_NOT_SELECTED)),
-        ({"url": URL, "enabled": False}, JobEvent.SUCCESS, Skip(SkipReason.CHANNEL_DISABLED)),
         ({}, JobEvent.SUCCESS, Skip(SkipReason.NO_RECIPIENT)),
         ({"url": None}, JobEvent.FAILURE, Skip(SkipReason.NO_RECIPIENT)),
-        ({"url": URL}, JobEvent.CANCELLED, Skip(SkipReason.EVENT_NOT_SELECTED)),
     ],
 )
 def test_who_is_told(provider, declared, event, evaluation):

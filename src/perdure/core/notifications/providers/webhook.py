@@ -25,6 +25,7 @@ from perdure.core.notifications.providers.base import (
     declared_options,
     judge,
 )
+from perdure.core.notifications.providers.http_answer import unbuildable, unconfigured
 from perdure.core.notifications.providers.webhook_answer import judge_answer
 from perdure.core.notifications.providers.webhook_configuration import SigningSecrets, WebhookConfiguration
 from perdure.errors import Unavailable
@@ -111,9 +112,7 @@ class WebhookProvider:
             return await self._call(endpoint, message)
         missing = self.missing_settings()
         if missing:
-            return Attempt(
-                verdict=Verdict.MISCONFIGURED, error_type="not_configured", message=f"set {', '.join(missing)}"
-            )
+            return unconfigured(missing)
         return await self._post(message.recipient, self._secrets, message)
 
     async def check(self) -> Sequence[Finding]:
@@ -146,7 +145,10 @@ class WebhookProvider:
         return await self._post(target.url, SigningSecrets.parse(target.secrets), message)
 
     async def _post(self, url: str, secrets: SigningSecrets, message: Message) -> Attempt:
-        body = _body(message)
+        try:
+            body = _body(message)
+        except Exception as error:  # noqa: BLE001 (one that cannot be built must not raise into the notifier)
+            return unbuildable(error)
         message_id, timestamp = str(message.delivery_id), int(time.time())
         headers = {
             "Content-Type": "application/json",
@@ -166,7 +168,7 @@ def _body(message: Message) -> bytes:
     """The payload, minified; a snapshot has at most 8 KiB, so it stays below the 20 kB that receivers must take."""
     data = {_RENAMED.get(name, name): value for name, value in message.snapshot.items()} | {"url": message.url}
     payload = {"type": TYPES[message.event], "timestamp": message.occurred_at.isoformat(), "data": data}
-    return json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
+    return json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _secret_parts(url: str) -> tuple[str, ...]:

@@ -7,44 +7,35 @@ what is wrong with one receiver must not stop the others, as the verdict MISCONF
 
 from __future__ import annotations
 
-from perdure.core.notifications.providers.redaction import redacted
-from perdure.models.delivery import Attempt, Verdict
-from perdure.outbound.http_send import Answer, NoAnswer, retry_after_seconds
+from collections.abc import Mapping
+from dataclasses import replace
 
-MAX_EXCERPT = 512
+from perdure.core.notifications.providers.http_answer import attempt_of, judge_silence
+from perdure.models.delivery import Attempt, Verdict
+from perdure.outbound.http_send import Answer, NoAnswer
+
 ABORT_HEADER = "webhook-delivery"
 ABORT = "abort-message"
 """With this header a receiver says that it wants this message no more, as with Svix."""
 
-_FOR_GOOD = frozenset({"address_refused", "unsendable"})
+_UNSENT: Mapping[str, Verdict] = {
+    "address_refused": Verdict.PERMANENT,
+    "unsendable": Verdict.PERMANENT,
+    "certificate_refused": Verdict.TRANSIENT,
+}
+"""What keeps a webhook from being sent is a matter of its URL, and not of our set-up."""
 _ERROR_TYPES = {429: "rate_limited", 408: "try_later", 425: "try_later"}
 
 
 def judge_answer(answer: Answer | NoAnswer, secrets: tuple[str, ...]) -> Attempt:
     """The attempt that ``answer`` makes; ``secrets`` and addresses never reach it."""
     if isinstance(answer, NoAnswer):
-        return _judge_silence(answer)
-    excerpt = redacted(answer.body.decode("utf-8", "replace"), MAX_EXCERPT, secrets) or None
+        judged = judge_silence(answer)
+        return replace(judged, verdict=_UNSENT.get(answer.cause, judged.verdict))
     if 200 <= answer.status_code < 300:
-        return Attempt(verdict=Verdict.DELIVERED, status_code=answer.status_code, response_excerpt=excerpt)
+        return attempt_of(answer, Verdict.DELIVERED, secrets=secrets)
     verdict, error_type, message = _judge_refusal(answer)
-    return Attempt(
-        verdict=verdict,
-        status_code=answer.status_code,
-        error_type=error_type,
-        message=message,
-        retry_after_seconds=retry_after_seconds(answer.headers) if verdict is Verdict.TRANSIENT else None,
-        response_excerpt=excerpt,
-    )
-
-
-def _judge_silence(silence: NoAnswer) -> Attempt:
-    if silence.left:
-        verdict, doubt = Verdict.AMBIGUOUS, "; the receiver may have it"
-    else:
-        verdict = Verdict.PERMANENT if silence.cause in _FOR_GOOD else Verdict.TRANSIENT
-        doubt = "; nothing was sent"
-    return Attempt(verdict=verdict, error_type=silence.cause, message=silence.explanation + doubt)
+    return attempt_of(answer, verdict, error_type, message, secrets=secrets)
 
 
 def _judge_refusal(answer: Answer) -> tuple[Verdict, str, str]:

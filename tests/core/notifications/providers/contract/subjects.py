@@ -8,14 +8,17 @@ from tests.core.notifications.jobs import a_message
 from tests.core.notifications.providers.contract.behaviours import Expected
 from tests.stand_in.http_server import StandIn
 from tests.stand_in.mailtrap_server import MailtrapStandIn
+from tests.stand_in.receiver import LOOPBACK, Receiver
 from tests.stand_in.slack_server import PATH, SlackStandIn
 
 from perdure.core.notifications.providers.base import Message, Provider
 from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
 from perdure.core.notifications.providers.slack import SlackConfiguration, SlackProvider
+from perdure.core.notifications.providers.webhook import WebhookConfiguration, WebhookProvider
 from perdure.models.delivery import Verdict
 
 KEY = "f00dcafef00dcafe"
+SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 DEADLINE_SECONDS = 10.0
 
 
@@ -47,6 +50,13 @@ def _slack(base: str, deadline_seconds: float) -> tuple[Provider, Message]:
     return SlackProvider(configuration), a_message(recipient="slack")
 
 
+def _webhook(base: str, deadline_seconds: float) -> tuple[Provider, Message]:
+    configuration = WebhookConfiguration(signing_secret=SECRET, allow_cidrs=LOOPBACK, deadline_seconds=deadline_seconds)
+    return WebhookProvider(configuration), a_message(recipient=base + PATH)
+
+
+D, T = Verdict.DELIVERED, Verdict.TRANSIENT
+
 SUBJECTS: dict[str, Subject] = {
     "mailtrap": Subject(
         stand_in=MailtrapStandIn,
@@ -63,5 +73,33 @@ SUBJECTS: dict[str, Subject] = {
         proven=Verdict.DELIVERED,
         secrets=(PATH, PATH.rpartition("/")[2]),
         recipients=("slack",),
+    ),
+    "webhook": Subject(
+        stand_in=Receiver,
+        at=_webhook,
+        unconfigured=lambda: WebhookProvider(WebhookConfiguration()),
+        proven=Verdict.DELIVERED,
+        secrets=(SECRET, PATH),
+        declared={"url": "https://hooks.example.com/jobs"},
+        recipients=("https://hooks.example.com/jobs",),
+        differs={
+            # Whatever a receiver answers with a 2xx, it has it; whatever else it answers, it may do better next time.
+            **dict.fromkeys(
+                ("html", "empty", "rubbish", "deep", "null", "huge", "half_a_body", "drip_body"), Expected(D, 200)
+            ),
+            "redirect_to_page": Expected(T, 302, "redirected"),
+            "redirect_loop": Expected(T, 302, "redirected"),
+            "redirect_307": Expected(T, 307, "redirected"),
+            "bad_request": Expected(T, 400, "refused"),
+            "unauthorized": Expected(T, 401, "refused"),
+            "unauthorized_empty": Expected(T, 401, "refused"),
+            "payment_required": Expected(T, 402, "refused"),
+            "forbidden": Expected(T, 403, "refused"),
+            "not_found": Expected(T, 404, "refused"),
+            "gone": Expected(Verdict.GONE, 410, "gone"),
+            "too_large": Expected(T, 413, "refused"),
+            "unprocessable": Expected(T, 422, "refused"),
+            "untrusted_certificate": Expected(T, None, "certificate_refused"),
+        },
     ),
 }

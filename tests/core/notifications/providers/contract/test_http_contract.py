@@ -130,10 +130,10 @@ async def test_nobody_listens(subject):
 
 
 async def test_the_name_cannot_be_resolved(subject, monkeypatch):
-    async def unknown(*_arguments: object, **_options: object) -> None:
+    def unknown(*_arguments: object, **_options: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     assert found(await sent(subject, "https://nowhere.localhost")) == expected(subject, "unknown_name")
 
 
