@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from perdure.models.statistics import Activity, QueueBacklog, Statistics
 from perdure.signals import (
+    FeedbackHeard,
     JobsClaimed,
     JobsRescued,
     JobsSubmitted,
@@ -98,6 +99,7 @@ def everything(signals):
     signals.emit(LeaseLost(ONE))
     signals.emit(LoopInterrupted("Worker", "away", 0.2))
     signals.emit(NotificationSettled(ONE, TWO, "mailtrap", "SENT", None, 1.5))
+    signals.emit(FeedbackHeard(TWO, ONE, "mailtrap", "bounced", "BOUNCED", None))
     signals.emit(NotificationFailed(ONE, TWO, "mailtrap", "a***", 1, "http_500", "it failed", final=False))
 
 

@@ -28,7 +28,7 @@ class SuppressionCommands:
             Suppression(
                 suppression_id=uuid7(), address=address, reason=reason, added_by=added_by, created_at=now, note=note
             )
-            for address in sorted(wanted)  # two who list the same ones wait for each other, and not in a circle
+            for address in wanted
         ]
         async with self._database.transaction() as connection:
             added = await SuppressionRepository(connection).add(suppressions)

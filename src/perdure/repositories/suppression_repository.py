@@ -40,8 +40,10 @@ class SuppressionRepository:
         """Lists those that are not listed yet; returns how many that were."""
         if not suppressions:
             return 0
+        # In one order for all: two who list the same addresses wait for each other, and not in a circle.
+        in_order = sorted(suppressions, key=lambda suppression: suppression.address)
         arrays: dict[str, list[Any]] = {
-            one.name: [getattr(suppression, one.name) for suppression in suppressions] for one in _COLUMNS
+            one.name: [getattr(suppression, one.name) for suppression in in_order] for one in _COLUMNS
         }
         return (await self._connection.execute(_ADD, arrays)).rowcount
 
