@@ -19,7 +19,7 @@ async def noted(database, failing_days, outcome, **changes):
     failing_since = None if failing_days is None else now - failing_days * DAY
     async with database.transaction() as connection:
         endpoints = EndpointRepository(connection)
-        await endpoints.save(an_endpoint(failing_since=failing_since, **changes))
+        await endpoints.add(an_endpoint(failing_since=failing_since, **changes))
     async with database.transaction() as connection:
         before = await row_version(connection)
         disabled = await EndpointRepository(connection).note({"crm": outcome, "unknown": outcome})

@@ -1,5 +1,7 @@
 """``/v1/webhook-endpoints``: a secret is shown once, and whoever asks twice changes nothing."""
 
+import asyncio
+
 import pytest
 from standardwebhooks.webhooks import Webhook
 
@@ -36,6 +38,12 @@ async def test_an_endpoint_is_added_moved_and_removed(http):
     assert listed == {name: value for name, value in moved.items() if name != "secret"}
     assert (await http.delete(ENDPOINT)).status_code == 204
     assert (await http.get("/v1/webhook-endpoints")).json()["items"] == []
+
+
+async def test_of_many_who_add_it_one_does(http):
+    answers = await asyncio.gather(*(http.put(ENDPOINT, json={"url": URL}) for _ in range(5)))
+    assert sorted(one.status_code for one in answers) == [200, 200, 200, 200, 201]
+    assert sum(one.json()["secret"] is not None for one in answers) == 1
 
 
 async def test_a_new_secret_is_shown_once_and_leaves_the_former_a_day(http):

@@ -103,6 +103,13 @@ async def test_a_name_that_leads_nowhere_fails_at_once_and_the_job_never_knew(pl
     assert receiver.received == []
 
 
+async def test_a_url_still_needs_the_secret_of_the_platform(platform, receiver):
+    async with working(platform, ok) as bench:
+        delivery = await told(bench, notifications={"webhook": {"url": receiver.url}})
+    assert (delivery.status, delivery.reason) == (DeliveryStatus.SKIPPED, "provider_not_configured")
+    assert receiver.received == []
+
+
 async def test_a_delivery_that_waits_follows_an_endpoint_that_moves(platform, endpoints, receiver):
     await endpoints.set("crm", receiver.url + "/old", "ada")
     receiver.replies.append(Reply(500, headers={"Retry-After": "1"}))

@@ -69,20 +69,14 @@ class EndpointCommands:
 
     async def set(self, name: str, url: str, by: str) -> tuple[WebhookEndpoint, str | None]:
         """Makes the endpoint, or moves the one of this name; returns it with its secret when it was made."""
-        now = self._database.clock.now()
+        now, secret = self._database.clock.now(), EndpointSecret.new()
+        made = WebhookEndpoint(name=name, url=url, secrets=(secret,), created_at=now, updated_at=now, set_by=by)
         async with self._database.transaction() as connection:
-            endpoints = EndpointRepository(connection)
-            before = await endpoints.lock(name)
-            if before is None:
-                secret = EndpointSecret.new()
-                endpoint = WebhookEndpoint(
-                    name=name, url=url, secrets=(secret,), created_at=now, updated_at=now, set_by=by
-                )
-            else:
-                secret, endpoint = None, before.moved(url, now, by)
-            await endpoints.save(endpoint)
-        self._signals.emit(EndpointChanged(name, "moved" if before is not None else "added", by))
-        return endpoint, None if secret is None else secret.text
+            is_new = await EndpointRepository(connection).add(made)
+        if is_new:
+            self._signals.emit(EndpointChanged(name, "added", by))
+            return made, secret.text
+        return await self._change(name, "moved", by, lambda one, now: one.moved(url, now, by)), None
 
     async def rotate(self, name: str, by: str) -> tuple[WebhookEndpoint, str]:
         """Gives it a new secret, which is returned; the one before signs as well for 24 hours."""
@@ -110,14 +104,13 @@ class EndpointCommands:
         What was sent again already, whatever came of it, is not: so it may be asked twice. Raises ``Conflict`` while
         the endpoint is disabled.
         """
-        resent = 0
-        is_complete = False
+        resent, is_complete, began = 0, False, self._database.clock.now()
         while resent < MOST_RECOVERED and not is_complete:
             now = self._database.clock.now()
             async with self._database.transaction() as connection:
                 _check_active(_found(await EndpointRepository(connection).lock(name)))
                 deliveries = DeliveryRepository(connection)
-                failed = await deliveries.hold_failed(recipient_of(name), since, BATCH)
+                failed = await deliveries.hold_failed(recipient_of(name), since, began, BATCH)
                 await deliveries.add([one.resend(uuid7(), now) for one in failed])
             self._wakeup.ring(Topic.DELIVERIES)
             resent += len(failed)

@@ -35,7 +35,7 @@ class Subscription:
         declared = {
             channel: options | {"on": list(self.events)}
             for channel, options in self.notifications.items()
-            if options is not None
+            if isinstance(options, dict)
         }
         return replace(job, context=None, notifications=declared)
 

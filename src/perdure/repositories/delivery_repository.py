@@ -34,8 +34,8 @@ _HOLD = text(f"""
 # each with its job held in place. The resends of a delivery are found by the job that they share.
 _HOLD_FAILED = text(f"""
     SELECT {_DELIVERY} FROM perdure.deliveries AS delivery JOIN perdure.jobs AS job USING (job_id)
-    WHERE delivery.recipient = :recipient AND delivery.status = 'FAILED' AND delivery.created_at >= :since
-      AND delivery.delivery_id >= :first
+    WHERE delivery.recipient = :recipient AND delivery.status = 'FAILED' AND delivery.delivery_id >= :first
+      AND delivery.created_at >= :since AND delivery.created_at < :until
       AND NOT EXISTS (
           SELECT FROM perdure.deliveries AS later
           WHERE later.job_id = delivery.job_id AND later.resend_of = coalesce(delivery.resend_of, delivery.delivery_id)
@@ -119,9 +119,9 @@ class DeliveryRepository:
         row = (await self._connection.execute(_HOLD, {"delivery_id": delivery_id})).mappings().one_or_none()
         return None if row is None else delivery_from_row(row)
 
-    async def hold_failed(self, recipient: str, since: datetime, limit: int) -> list[Delivery]:
-        """FAILED deliveries to ``recipient``, written since then and not sent again; they outlive the transaction."""
-        wanted = {"recipient": recipient, "since": since, "first": first_id_at(since), "limit": limit}
+    async def hold_failed(self, recipient: str, since: datetime, until: datetime, limit: int) -> list[Delivery]:
+        """FAILED deliveries to ``recipient``, written within that time and not sent again; held like ``hold`` does."""
+        wanted = {"recipient": recipient, "since": since, "until": until, "first": first_id_at(since), "limit": limit}
         return [delivery_from_row(row) for row in (await self._connection.execute(_HOLD_FAILED, wanted)).mappings()]
 
     async def claim_due(self, limit: int, lease_seconds: float) -> list[ClaimedDelivery]:

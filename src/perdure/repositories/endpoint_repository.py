@@ -20,20 +20,20 @@ from perdure.models.webhook_endpoint import (
     EndpointState,
     WebhookEndpoint,
 )
-from perdure.repositories.statements import insert
+from perdure.repositories.statements import cast, insert, unnest
 
 _ENDPOINTS = table_of(WebhookEndpointRow)
 _COLUMNS = columns_of(WebhookEndpointRow)
 
-# Replaces the one of the same name, which whoever saves has locked.
-_SAVE = text(
-    insert(
-        "perdure.webhook_endpoints",
-        _COLUMNS,
-        "ON CONFLICT (name) DO UPDATE SET "
-        + ", ".join(f"{one.name} = excluded.{one.name}" for one in _COLUMNS if one.name not in {"name", "created_at"}),
-    )
-)
+# Of two who add the same name, one does: the secret that he is shown is the endpoint's.
+_ADD = text(insert("perdure.webhook_endpoints", _COLUMNS, "ON CONFLICT DO NOTHING RETURNING name"))
+
+# Only what was locked is saved.
+_SAVE = text(f"""
+    UPDATE perdure.webhook_endpoints AS endpoint
+    SET {", ".join(f"{one.name} = {cast(one, 'new')}" for one in _COLUMNS if one.name not in {"name", "created_at"})}
+    FROM {unnest(_COLUMNS, "new")} WHERE endpoint.name = new.name
+""")
 
 # Only where it changes something: an endpoint that works, or goes on failing, is not written for each call. In the
 # order of names, so that two who note many do not wait for each other. What it returns was disabled hereby.
@@ -85,10 +85,13 @@ class EndpointRepository:
         row = (await self._connection.execute(query)).mappings().one_or_none()
         return None if row is None else _endpoint(row)
 
+    async def add(self, endpoint: WebhookEndpoint) -> bool:
+        """Stores a new endpoint, unless there is one of its name; whether it did."""
+        return (await self._connection.execute(_ADD, _arrays(endpoint))).scalar_one_or_none() is not None
+
     async def save(self, endpoint: WebhookEndpoint) -> None:
-        """Stores the endpoint, in the place of the one of its name."""
-        arrays = {one.name: [getattr(endpoint, one.name)] for one in _COLUMNS}
-        await self._connection.execute(_SAVE, arrays | {"secrets": [dump_json(_as_json(endpoint.secrets))]})
+        """Stores what became of an endpoint that is locked."""
+        await self._connection.execute(_SAVE, _arrays(endpoint))
 
     async def delete(self, name: str) -> bool:
         """Removes the endpoint and says whether there was one."""
@@ -110,6 +113,11 @@ class EndpointRepository:
         """In order of name."""
         query = select(_ENDPOINTS).order_by(WebhookEndpointRow.name)
         return [_endpoint(row) for row in (await self._connection.execute(query)).mappings()]
+
+
+def _arrays(endpoint: WebhookEndpoint) -> dict[str, list[Any]]:
+    arrays = {one.name: [getattr(endpoint, one.name)] for one in _COLUMNS}
+    return arrays | {"secrets": [dump_json(_as_json(endpoint.secrets))]}
 
 
 def _as_json(secrets: tuple[EndpointSecret, ...]) -> list[dict[str, Any]]:

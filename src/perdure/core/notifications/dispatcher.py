@@ -132,7 +132,9 @@ class NotificationDispatcher:
             return
         for judgement in judgements:
             deliveries = self._deliveries(job, event, judgement, snapshot)
-            self._outbox.deliveries.extend(replace(one, subscription=subscription) for one in deliveries)
+            if subscription is not None:
+                deliveries = [replace(one, subscription=subscription) for one in deliveries]
+            self._outbox.deliveries.extend(deliveries)
         causes = [f"{judgement.channel}: {judgement.cause}" for judgement in judgements if judgement.cause is not None]
         self._outbox.intents.append(
             NotificationIntent(

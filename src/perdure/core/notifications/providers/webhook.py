@@ -100,23 +100,24 @@ class WebhookProvider:
         return judge(options, event) or _recipient(options)
 
     def missing_settings(self) -> Sequence[str]:
-        return [] if self._secrets.keys else ["WEBHOOK_SIGNING_SECRET"]
+        return self.missing_for(None) if self._endpoints is NO_ENDPOINTS else []
 
     def missing_for(self, recipient: str | None) -> Sequence[str]:
-        """Nothing for an endpoint: it has secrets of its own."""
-        return self.missing_settings() if endpoint_of(recipient) is None else []
+        """What a URL needs; an endpoint has secrets of its own."""
+        is_signed = self._secrets.keys or endpoint_of(recipient) is not None
+        return [] if is_signed else ["WEBHOOK_SIGNING_SECRET"]
 
     async def send(self, message: Message) -> Attempt:
         endpoint = endpoint_of(message.recipient)
         if endpoint is not None:
             return await self._call(endpoint, message)
-        missing = self.missing_settings()
+        missing = self.missing_for(message.recipient)
         if missing:
             return unconfigured(missing)
         return await self._post(message.recipient, self._secrets, message)
 
     async def check(self) -> Sequence[Finding]:
-        if self.missing_settings():
+        if not self._secrets.keys:
             unsigned = "not configured: webhooks to URLs end as SKIPPED. WEBHOOK_SIGNING_SECRET signs them."
             return [Finding(Level.OK, f"{unsigned} Webhook endpoints need nothing.")]
         count = len(self._secrets.keys)
