@@ -56,10 +56,6 @@ JOB = "01980000-0000-7000-8000-000000000000"
         ),
         (calls.get_delivery(JOB), Call("GET", f"/v1/deliveries/{JOB}")),
         (calls.resend_delivery(JOB), Call("POST", f"/v1/deliveries/{JOB}/resend")),
-        (calls.list_subscriptions(), Call("GET", "/v1/subscriptions")),
-        (calls.get_subscription("ops"), Call("GET", "/v1/subscriptions/ops")),
-        (calls.set_subscription("a/b", {"events": []}), Call("PUT", "/v1/subscriptions/a%2Fb", json={"events": []})),
-        (calls.delete_subscription("ops"), Call("DELETE", "/v1/subscriptions/ops")),
         (calls.list_suppressions(limit=2), Call("GET", "/v1/suppressions", {"limit": 2})),
         (
             calls.add_suppressions(["a@b.cc"], note="x"),
