@@ -16,12 +16,13 @@ from pathlib import Path
 
 SECTIONS = {
     "": ["index.md", "quickstart.md"],
-    "How to": ["how-to/*.md", "notifications/*.md"],
+    "How to": ["how-to/*.md"],
+    "Notifications": ["notifications/index.md", "notifications/*.md"],
     "Reference": ["reference/*.md", "glossary.md"],
     "Explanation": ["life-of-a-job.md", "guarantees.md", "reliability.md", "performance.md", "decisions/*.md"],
     "Changes": ["changelog.md"],
 }
-"""Where each page stands in the navigation."""
+"""Where each page stands in the navigation: a page that several patterns find, where the first of them does."""
 
 _LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
 _LANGUAGES = {".py": "python", ".toml": "toml", ".yaml": "yaml", ".csv": "text", ".html": "html", ".sh": "sh"}
@@ -64,7 +65,9 @@ def build(root: Path, target: Path) -> None:
 def _navigation(pages: Path) -> str:
     """Every page in its section, as TOML."""
     found = {
-        title: [page.relative_to(pages).as_posix() for pattern in patterns for page in sorted(pages.glob(pattern))]
+        title: list(
+            dict.fromkeys(page.relative_to(pages).as_posix() for one in patterns for page in sorted(pages.glob(one)))
+        )
         for title, patterns in SECTIONS.items()
     }
     listed = {page for section in found.values() for page in section}

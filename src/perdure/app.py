@@ -63,6 +63,7 @@ def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: b
     """The HTTP side of ``platform``."""
     app = _bare_app(platform)
     app.state.commands = platform.commands
+    app.state.delivery_commands = platform.delivery_commands
     app.state.bulk = platform.bulk
     app.state.job_actions = platform.job_actions
     app.state.finished_jobs = finished_jobs

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from perdure.core.bulk import BulkSubmission
 from perdure.core.commands import Commands
+from perdure.core.delivery_commands import DeliveryCommands
 from perdure.core.doctor import examination
 from perdure.core.doctor.installation import Installation
 from perdure.core.feedback import FeedbackTaking
@@ -60,6 +61,7 @@ class Platform:
     subscriptions: SubscriptionCopy
     recorder: Recorder
     commands: Commands
+    delivery_commands: DeliveryCommands
     bulk: BulkSubmission
     job_actions: JobActions
     schedule_commands: ScheduleCommands
@@ -204,6 +206,7 @@ async def opened_platform(
                 subscriptions=subscriptions,
                 recorder=recorder,
                 commands=Commands(database, factory, recorder, wakeup, signals),
+                delivery_commands=DeliveryCommands(database, wakeup, signals),
                 bulk=BulkSubmission(database, factory, wakeup, signals),
                 job_actions=JobActions(database, recorder, wakeup, signals),
                 schedule_commands=ScheduleCommands(database, factory, wakeup),

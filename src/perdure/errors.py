@@ -10,13 +10,14 @@ PerdureError
 │   ├── BodyTooLarge             more bytes than the limit allows
 │   ├── UnsupportedMediaType     the body is not sent as JSON, or compressed
 │   ├── RangeNotSatisfiable      a part of a file that lies beyond its end
-│   └── IdempotencyKeyReused     the key is that of another submission (``job_id``, ``fields`` say of which)
+│   └── IdempotencyKeyReused     the key is that of another request (``job_id``, ``fields`` say of which)
 ├── Unauthenticated              no API key, or one that is not known (any more)
 ├── Forbidden                    the API key lacks the scope, or a stranger asks a server without keys
 ├── NotFound                     no such job, file, delivery or key
 ├── Conflict                     the state of the thing forbids the request
 │   ├── UniqueKeyTaken           a live job has the unique key (``job_id`` says which)
-│   └── ReplayedJobRemoved       the job that was submitted under the idempotency key is there no more
+│   ├── ReplayedJobRemoved       the job that was submitted under the idempotency key is there no more
+│   └── ReplayedDeliveryRemoved  the delivery that was made under the idempotency key is there no more
 ├── Unavailable                  the database or the file store cannot be reached just now
 │   ├── SubmissionInDoubt        whether the job was stored is not known (``job_id`` would be its id)
 │   └── FileStoreElsewhere       this process's folder is not the one where the platform keeps its files
@@ -109,8 +110,8 @@ class IdempotencyKeyReused(InvalidInput):
 
     def __init__(self, job_id: UUID, fields: list[str]) -> None:
         super().__init__(
-            f"The job {job_id} was submitted under this Idempotency-Key, and is another in {', '.join(fields)}. Send "
-            "what was sent then, or a new key."
+            f"Another request made {job_id} under this Idempotency-Key; it differs in {', '.join(fields)}. Send what "
+            "was sent then, or a new key."
         )
         self.job_id = job_id
         self.fields = fields
@@ -158,6 +159,20 @@ class ReplayedJobRemoved(Conflict):
 
     def extensions(self) -> dict[str, Any]:
         return {"job_id": str(self.job_id)}
+
+
+class ReplayedDeliveryRemoved(Conflict):
+    code = "replayed_delivery_removed"
+
+    def __init__(self, delivery_id: UUID) -> None:
+        super().__init__(
+            f"The delivery {delivery_id}, which was made under this Idempotency-Key, was removed since. To send once "
+            "more, send a new key."
+        )
+        self.delivery_id = delivery_id
+
+    def extensions(self) -> dict[str, Any]:
+        return {"delivery_id": str(self.delivery_id)}
 
 
 class Unavailable(PerdureError):

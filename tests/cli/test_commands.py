@@ -119,10 +119,20 @@ def test_the_exit_code_tells_how_a_job_ended(url):
     assert rows[0][:4] == ["delivery", "job", "event", "provider"]
     assert rows[1][1] == job_id
     assert rows[1][6] == "provider_not_configured"
+    assert rows[1][-1].startswith("Nothing was sent: the process that was to send lacks the provider's settings")
+    assert (
+        f"told of FAILURE  email  a***@b***.co  SKIPPED  {rows[1][-1]}"
+        in perdure("jobs", "get", job_id, url=url).stdout
+    )
     detail = perdure("deliveries", "get", rows[1][0], url=url)
+    assert rows[1][-1] in detail.stdout
     assert "a***@b***.co" in detail.stdout
     again = perdure("deliveries", "resend", rows[1][0], "--json", url=url)
     assert json.loads(again.stdout)["resend_of"] == rows[1][0]
+    counted = perdure("deliveries", "resend-all", "--status", "skipped", "--job", job_id, "--dry-run", url=url)
+    assert counted.stdout == "It would send 0 of 1 again.\n"
+    cancelled = perdure("deliveries", "cancel", rows[1][0], url=url)
+    assert (cancelled.returncode, "SKIPPED already" in cancelled.stderr) == (1, True)
 
 
 def test_addresses_are_suppressed_one_by_one_and_from_a_file(url, tmp_path):

@@ -18,6 +18,7 @@ from perdure.routes import inbox
 from perdure.schemas import (
     bulk,
     delivery,
+    delivery_filter,
     explanation,
     feedback,
     file,
@@ -56,6 +57,7 @@ PAIRS = [
     (operations_answers.Queue, queue.QueueAnswer),
     (operations_answers.Queues, queue.QueueList),
     (delivery_answers.DeliveryDetail, delivery.DeliveryDetail),
+    (delivery_answers.Resent, delivery_filter.ResentAnswer),
     (delivery_answers.Try, delivery.TryAnswer),
     (delivery_answers.Feedback, feedback.FeedbackAnswer),
     (delivery_answers.Suppression, suppression.SuppressionAnswer),
@@ -78,6 +80,7 @@ PAIRS = [
     (operations_answers.Statistics, statistics.StatisticsAnswer),
     (operations_answers.QueuePause, queue.PauseAnswer),
     (operations_answers.QueueBacklog, statistics.QueueBacklogAnswer),
+    (operations_answers.ProviderBacklog, statistics.ProviderBacklogAnswer),
     (operations_answers.Activity, statistics.ActivityAnswer),
     (operations_answers.History, history.HistoryAnswer),
     (operations_answers.Point, history.PointAnswer),

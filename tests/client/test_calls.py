@@ -54,8 +54,25 @@ JOB = "01980000-0000-7000-8000-000000000000"
             calls.list_deliveries(status=["SENT"], limit=2),
             Call("GET", "/v1/deliveries", {"status": ["SENT"], "limit": 2}),
         ),
+        (
+            calls.list_deliveries(recipient="a@b.co", event=None),
+            Call("GET", "/v1/deliveries", {"recipient": "a@b.co", "limit": 50}),
+        ),
+        (
+            calls.resend_deliveries({"status": ["FAILED"], "provider": None}, dry_run=True),
+            Call("POST", "/v1/deliveries/resend", {"dry_run": True}, json={"filter": {"status": ["FAILED"]}}),
+        ),
+        (calls.cancel_delivery(JOB), Call("POST", f"/v1/deliveries/{JOB}/cancel")),
         (calls.get_delivery(JOB), Call("GET", f"/v1/deliveries/{JOB}")),
+<<<<<<< HEAD
         (calls.resend_delivery(JOB), Call("POST", f"/v1/deliveries/{JOB}/resend")),
+=======
+        (calls.resend_delivery(JOB, "k"), Call("POST", f"/v1/deliveries/{JOB}/resend", idempotency_key="k")),
+        (calls.list_subscriptions(), Call("GET", "/v1/subscriptions")),
+        (calls.get_subscription("ops"), Call("GET", "/v1/subscriptions/ops")),
+        (calls.set_subscription("a/b", {"events": []}), Call("PUT", "/v1/subscriptions/a%2Fb", json={"events": []})),
+        (calls.delete_subscription("ops"), Call("DELETE", "/v1/subscriptions/ops")),
+>>>>>>> 03c6045 (Say of every delivery why it stands so, find it by whatever is known of it, call it off, or send it again once)
         (calls.list_suppressions(limit=2), Call("GET", "/v1/suppressions", {"limit": 2})),
         (
             calls.add_suppressions(["a@b.cc"], note="x"),

@@ -10,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.core.explanation import explain
-from perdure.core.explanation_wording import MESSAGE_LENGTH
-from perdure.models.delivery import Delivery, DeliveryStatus
+from perdure.models.delivery import DeliveryStatus
+from perdure.models.delivery_explanation import DeliveryOnRecord
 from perdure.models.explanation import AHEAD_COUNTED, Capacity, Holder, ReachedLimit, ReasonCode, Surroundings
 from perdure.models.job import Job
 from perdure.models.lifecycle import FINAL, JobStatus
 from perdure.models.outcome import ErrorReason, JobError
 from perdure.models.queue import PausedQueue
 from perdure.models.retry import RetryPolicy
+from perdure.models.wording import MESSAGE_LENGTH
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -54,8 +55,8 @@ def test_what_expired_is_not_said_to_have_ended_an_attempt():
     )
 
 
-def a_delivery(status: DeliveryStatus, recipient: str | None = "ada@example.com") -> Delivery:
-    return Delivery(
+def a_delivery(status: DeliveryStatus, recipient: str | None = "ada@example.com") -> DeliveryOnRecord:
+    return DeliveryOnRecord(
         delivery_id=UUID(int=3),
         job_id=UUID(int=1),
         run=1,

@@ -98,7 +98,7 @@ async def test_what_is_taken_up_again_after_it_was_looked_at_stays_whole(platfor
         else:
             async with database.snapshot() as other:
                 told = (await other.execute(text("SELECT delivery_id FROM perdure.deliveries"))).scalar_one()
-            await platform.commands.resend(told)
+            await platform.delivery_commands.resend(told, "local")
         removed = await repository.remove(stretch.may_go)
     assert set(removed.values()) == {0}
     found = await history.count(database)

@@ -249,6 +249,7 @@ def test_a_telling_survives_a_kill_when_it_is(gauntlet: Gauntlet, row: DeliveryR
 def test_every_try_is_on_record_and_no_mail_came_without_one(gauntlet: Gauntlet):
     _, _, [killed] = gauntlet.in_the_end["concluded, not announced"]
     assert [one["error_type"] for one in killed["tries"]] == ["sender_lost", "sender_lost", None]
+    assert [one["verdict"] for one in killed["tries"]] == ["ambiguous", "ambiguous", "accepted"]
     _, _, [other] = gauntlet.in_the_end["concluded, not committed"]
     assert [one["verdict"] for one in other["tries"]] == ["accepted"]
     assert gauntlet.mails.count(killed["delivery_id"]) == 2, "one for each kill after the provider's 200"

@@ -118,6 +118,7 @@ async def test_deliveries_of_the_last_day_are_counted_and_those_that_wait_have_a
     assert found.deliveries == {"SENT": 1, "FAILED": 1, "PENDING": 1}
     assert found.deliveries_waiting == 1
     assert found.oldest_delivery_seconds == pytest.approx(180, abs=60)
+    assert [(one.provider, one.waiting) for one in found.providers] == [("mailtrap", 1)]
 
 
 async def tally(database, age, **counts):
@@ -149,7 +150,7 @@ async def test_tallies_are_forgotten_after_two_hours(any_database):
         assert (await connection.execute(text("SELECT count(*) FROM perdure.job_tallies"))).scalar_one() == 1
 
 
-@pytest.mark.parametrize("name", ["OLDEST", "READY", "NOT_DUE", "RUNNING", "LIVE", "DELIVERIES"])
+@pytest.mark.parametrize("name", ["OLDEST", "READY", "NOT_DUE", "RUNNING", "LIVE", "WAITING_DELIVERIES", "DELIVERIES"])
 async def test_no_part_reads_the_jobs_from_end_to_end(any_database, name):
     """Beside many finished jobs, and before anybody has analysed the table."""
     async with any_database.transaction() as connection:

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from perdure.models.statistics import Activity, QueueBacklog, Statistics
+from perdure.models.statistics import Activity, ProviderBacklog, QueueBacklog, Statistics
 from perdure.signals import (
     FeedbackHeard,
     JobsClaimed,
@@ -17,8 +17,8 @@ from perdure.signals import (
     JobTransitioned,
     LeaseLost,
     LoopInterrupted,
-    NotificationFailed,
     NotificationSettled,
+    NotificationTried,
     Signals,
     TransitionRefused,
 )
@@ -37,7 +37,7 @@ NOTHING = Activity(
 )
 
 
-def standing(*queues):
+def standing(*queues, providers=()):
     return Statistics(
         measured_at=datetime.now(UTC),
         count_limit=50_000,
@@ -45,8 +45,7 @@ def standing(*queues):
         running=3,
         workers_alive=2,
         slots=20,
-        deliveries_waiting=5,
-        oldest_delivery_seconds=70.0,
+        providers=providers,
         deliveries={"SENT": 9},
         last_minute=NOTHING,
         last_hour=NOTHING,
@@ -99,8 +98,12 @@ def everything(signals):
     signals.emit(LeaseLost(ONE))
     signals.emit(LoopInterrupted("Worker", "away", 0.2))
     signals.emit(NotificationSettled(ONE, TWO, "mailtrap", "SENT", None, 1.5))
+<<<<<<< HEAD
     signals.emit(FeedbackHeard(TWO, ONE, "mailtrap", "bounced", "BOUNCED", None))
     signals.emit(NotificationFailed(ONE, TWO, "mailtrap", "a***", 1, "http_500", "it failed", final=False))
+=======
+    signals.emit(NotificationTried("mailtrap", "transient", 0.4))
+>>>>>>> 03c6045 (Say of every delivery why it stands so, find it by whatever is known of it, call it off, or send it again once)
 
 
 def test_each_signal_is_counted_under_its_labels(signals, told):
@@ -117,7 +120,8 @@ def test_each_signal_is_counted_under_its_labels(signals, told):
     assert found["perdure_loop_interruptions_total", "Worker"] == 1
     assert found["perdure_deliveries_settled_total", "mailtrap", "", "SENT"] == 1
     assert found["perdure_delivery_duration_seconds_sum", "mailtrap", "SENT"] == 1.5
-    assert found["perdure_delivery_tries_failed_total", "mailtrap"] == 1
+    assert found["perdure_delivery_tries_total", "mailtrap", "transient"] == 1
+    assert found["perdure_delivery_try_seconds_sum", "mailtrap"] == 0.4
 
 
 def test_what_users_name_cannot_flood_the_labels(signals, told):
@@ -134,16 +138,18 @@ def test_what_users_name_cannot_flood_the_labels(signals, told):
 
 def test_how_the_platform_stands_is_told_as_it_is_handed_in(told):
     busy = QueueBacklog(queue="mail", queued=4, scheduled=1, retrying=2, oldest_waiting_seconds=12.5)
-    found = told(standing(busy))
+    found = told(standing(busy, providers=[ProviderBacklog(provider="slack", waiting=5, oldest_seconds=70.0)]))
     assert found[("perdure_up",)] == 1
     assert found["perdure_jobs_waiting", "mail", "QUEUED"] == 4
     assert found["perdure_jobs_waiting", "mail", "RETRYING"] == 2
     assert found["perdure_oldest_waiting_job_seconds", "mail"] == 12.5
     assert (found[("perdure_jobs_running",)], found[("perdure_worker_slots",)]) == (3, 20)
-    assert found[("perdure_oldest_pending_delivery_seconds",)] == 70
+    assert found["perdure_deliveries_pending", "slack"] == 5
+    assert found["perdure_oldest_pending_delivery_seconds", "slack"] == 70
     emptied = told(standing())
     assert emptied["perdure_jobs_waiting", "mail", "QUEUED"] == 0, "a queue that has drained says so"
     assert emptied["perdure_oldest_waiting_job_seconds", "mail"] == 0
+    assert emptied["perdure_deliveries_pending", "slack"] == 0
 
 
 def test_without_the_database_a_process_tells_what_it_counted(signals, told):

@@ -25,6 +25,7 @@ from perdure.models.delivery import Attempt, Delivery, DeliveryPolicy, DeliveryS
 from perdure.models.lifecycle import JobStatus
 from perdure.processors.base import processor
 from perdure.repositories.delivery_queries import DeliveryQueries
+from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.settings import Settings
 from perdure.signals import NotificationFailed, NotificationIntended, NotificationSettled
 from perdure.workers.notifier import Notifier
@@ -120,7 +121,7 @@ async def test_a_resend_tells_the_same_once_more(platform, stand_in):
         first = await settled(bench, job.job_id)
         sent = asyncio.create_task(bench.platform.signals.wait_for(NotificationSettled))
         await asyncio.sleep(0)
-        again = await bench.platform.commands.resend(first.delivery_id)
+        again = await bench.platform.delivery_commands.resend(first.delivery_id, "local")
         assert (await asyncio.wait_for(sent, 10)).delivery_id == again.delivery_id
     one, other = (request.mail for request in stand_in.received)
     assert (one["to"], one["subject"]) == (other["to"], other["subject"])
@@ -235,6 +236,31 @@ async def test_a_sender_that_vanishes_every_time_is_not_replaced_for_ever(platfo
         delivery = await settled(bench, job.job_id)
     assert (delivery.status, delivery.reason) == (DeliveryStatus.FAILED, "exhausted")
     assert stand_in.received == []
+
+
+async def test_one_that_was_called_off_is_not_sent_and_no_sender_of_before_is_believed(platform, stand_in):
+    async with working(platform, ok, notifier=None) as bench:
+        job = await bench.run("test.ok", **TOLD)
+    async with platform.database.transaction() as connection:
+        [first] = await DeliveryRepository(connection).claim_due(1, -1.0)  # its lease is over at once
+    async with platform.database.transaction() as connection:
+        deliveries = DeliveryRepository(connection)
+        [second] = await deliveries.claim_due(1, 60.0)
+        failed = Attempt(verdict=Verdict.TRANSIENT)
+        policy = DeliveryPolicy(delays_seconds=(0.0, 0.0), max_age_seconds=60, deadline_seconds=1)
+        await deliveries.apply([second.delivery.conclude(failed, platform.database.clock.now(), policy)])
+    await platform.delivery_commands.cancel(second.delivery.delivery_id, "local")
+    accepted = Attempt(verdict=Verdict.ACCEPTED)
+    said = []
+    platform.signals.subscribe(NotificationSettled, said.append)
+    renderer = MessageRenderer(None)
+    notifier = Notifier(platform.database, platform.signals, platform.wakeup, platform.providers, renderer)
+    late = [one.delivery.conclude(accepted, platform.database.clock.now(), policy) for one in (first, second)]
+    await notifier._save([(one, None) for one in late])
+    await notifier.tick()
+    [delivery] = await bench.deliveries(job.job_id)
+    assert (delivery.status, delivery.attempts) == (DeliveryStatus.CANCELLED, 2)
+    assert (said, stand_in.received) == ([], []), "nobody hears what was not written"
 
 
 class RudeProvider:

@@ -9,6 +9,7 @@ from perdure.cli.timeline import print_timeline
 
 if TYPE_CHECKING:
     from perdure.client.answers import Event, Explanation, Job, JobSummary, Page
+    from perdure.client.delivery_answers import Delivery
 
 
 def print_jobs(page: Page[JobSummary], *, is_filtered: bool) -> None:
@@ -35,6 +36,13 @@ def print_jobs(page: Page[JobSummary], *, is_filtered: bool) -> None:
 
 def print_job(job: Job) -> None:
     print_answer(job)
+
+
+def print_deliveries(page: Page[Delivery]) -> None:
+    """Each on a line of its own."""
+    for one in page["items"]:
+        whom = one["recipient"] or "nobody"
+        print_line(f"told of {one['event']}  {one['channel']}  {whom}  ", one["status"], f"  {one['explanation']}")
 
 
 def print_events(timeline: Page[Event]) -> None:

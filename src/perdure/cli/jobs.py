@@ -21,7 +21,14 @@ from perdure.cli.filters import (
     filters_of,
 )
 from perdure.cli.job_log import log
-from perdure.cli.job_report import print_events, print_explanation, print_job, print_jobs, print_status
+from perdure.cli.job_report import (
+    print_deliveries,
+    print_events,
+    print_explanation,
+    print_job,
+    print_jobs,
+    print_status,
+)
 from perdure.cli.output import print_json
 from perdure.cli.payload import given_ones, read_payload
 from perdure.cli.server import AsJson, JobId, PageCursor, PageLimit, Url, connect, show
@@ -79,10 +86,16 @@ def list_(
 
 @app.command()
 def get(*, job_id: JobId, url: Url = None, as_json: AsJson = False) -> None:
-    """Shows a job."""
+    """Shows a job, and who was told of it or why nobody."""
     from perdure.client import calls
 
-    show(calls.get_job(job_id), url, as_json=as_json, as_text=print_job)
+    with connect(url) as client:
+        job = client.call(calls.get_job(job_id))
+        if as_json:
+            print_json(job)
+        else:
+            print_job(job)
+            print_deliveries(client.call(calls.job_deliveries(job_id)))
 
 
 @app.command()

@@ -24,7 +24,7 @@ from perdure.client.answers import (
     StreamEvent,
     Submitted,
 )
-from perdure.client.delivery_answers import Delivery, DeliveryDetail, Mail, Suppression, SuppressionsAdded
+from perdure.client.delivery_answers import Delivery, DeliveryDetail, Mail, Resent, Suppression, SuppressionsAdded
 from perdure.client.operations_answers import Health, History, JobType, QueuePause, Queues, Statistics, Worker
 from perdure.client.preview_answers import Preview
 from perdure.client.schedule_answers import Schedule, ScheduleSummary
@@ -135,16 +135,31 @@ def stop_action(action_id: Id) -> Call[JobAction]:
     return Call("POST", f"{_ACTIONS}/{_segment(action_id)}/stop")
 
 
-def list_deliveries(*, status: Sequence[str] = (), limit: int = 50, cursor: str | None = None) -> Call[Page[Delivery]]:
-    return Call("GET", "/v1/deliveries", _given(status=list(status), limit=limit, cursor=cursor))
+def list_deliveries(
+    *, status: Sequence[str] = (), limit: int = 50, cursor: str | None = None, **filters: Any
+) -> Call[Page[Delivery]]:
+    """``filters``: channel, provider, event, job_type, recipient, job_id, created_after, created_before."""
+    return Call("GET", "/v1/deliveries", _given(status=list(status), limit=limit, cursor=cursor, **filters))
 
 
 def get_delivery(delivery_id: Id) -> Call[DeliveryDetail]:
     return Call("GET", f"/v1/deliveries/{_segment(delivery_id)}")
 
 
-def resend_delivery(delivery_id: Id) -> Call[Delivery]:
-    return Call("POST", f"/v1/deliveries/{_segment(delivery_id)}/resend")
+def resend_delivery(delivery_id: Id, idempotency_key: str | None = None) -> Call[Delivery]:
+    path = f"/v1/deliveries/{_segment(delivery_id)}/resend"
+    return Call("POST", path, idempotency_key=idempotency_key)
+
+
+def resend_deliveries(filters: Mapping[str, Any], *, cursor: str | None = None, dry_run: bool = False) -> Call[Resent]:
+    """Sends a batch of those that match ``filters`` (those of ``list_deliveries``; ``status`` must be given) again."""
+    params = _given(cursor=cursor) | ({"dry_run": True} if dry_run else {})
+    return Call("POST", "/v1/deliveries/resend", params, json={"filter": _given(**filters)})
+
+
+def cancel_delivery(delivery_id: Id) -> Call[Delivery]:
+    """Calls off one that waits to be sent."""
+    return Call("POST", f"/v1/deliveries/{_segment(delivery_id)}/cancel")
 
 
 def list_suppressions(

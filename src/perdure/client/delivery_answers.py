@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 
 class Delivery(TypedDict):
-    """One telling of one recipient (masked) about one event of a job."""
+    """One telling of one recipient (masked) about one event of a job; ``explanation`` says why it stands so."""
 
     delivery_id: str
     job_id: str
@@ -24,6 +24,8 @@ class Delivery(TypedDict):
     finished_at: str | None
     resend_of: str | None
     subscription: str | None
+    last_error: str | None
+    explanation: str
 
 
 class Try(TypedDict):
@@ -73,6 +75,14 @@ class SuppressionsAdded(TypedDict):
 
     added: int
     known: int
+
+
+class Resent(TypedDict):
+    """What a batch of deliveries that were to be sent again came to; ``next_cursor`` None: that was all."""
+
+    matched: int
+    resent: int
+    next_cursor: str | None
 
 
 class Mail(TypedDict):

@@ -91,6 +91,14 @@ class QueueBacklog(TypedDict):
     oldest_waiting_seconds: float | None
 
 
+class ProviderBacklog(TypedDict):
+    """The deliveries that wait for one provider."""
+
+    provider: str
+    waiting: int
+    oldest_seconds: float
+
+
 class Activity(TypedDict):
     """What was done in a stretch of time."""
 
@@ -118,6 +126,7 @@ class Statistics(TypedDict):
     slots: int
     deliveries_waiting: int
     oldest_delivery_seconds: float | None
+    providers: list[ProviderBacklog]
     deliveries: dict[str, int]
     last_minute: Activity
     last_hour: Activity

@@ -1,4 +1,4 @@
-"""What can be asked of the platform: submit (or only preview), cancel, retry, resend. One command, one transaction.
+"""What can be asked of the platform: submit (or only preview), cancel, retry. One command, one transaction.
 
 Routes, the command line and (later) the dashboard all come through here.
 """
@@ -19,10 +19,8 @@ from perdure.core.submission import Made, announce, declare, store
 from perdure.db.session import Database
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.errors import Conflict, NotFound, PerdureError, ReplayedJobRemoved, UniqueKeyTaken
-from perdure.models.delivery import Delivery
 from perdure.models.job import Job
 from perdure.models.submission import IdempotencyKey, Submission
-from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.repositories.idempotency_repository import IdempotencyRepository
 from perdure.repositories.job_queries import JobQueries
 from perdure.repositories.job_repository import JobRepository
@@ -135,28 +133,6 @@ class Commands:
             job = await self._stored(connection, edited(original, edits), now, copy_of=job_id)
         announce([job], self._signals, self._wakeup)
         return job
-
-    async def resend(self, delivery_id: UUID) -> Delivery:
-        """Tells once more what a finished delivery told. Asked twice at once, it tells twice."""
-        now = self._database.clock.now()
-        async with self._database.transaction() as connection:
-            deliveries = DeliveryRepository(connection)
-            told = await deliveries.hold(delivery_id)
-            if told is None:
-                raise NotFound("There is no delivery with this id.")
-            if not told.is_final:
-                raise Conflict(
-                    f"The delivery is {told.status} and goes on by itself; only a finished one is sent again."
-                )
-            if told.recipient is None:
-                raise Conflict(
-                    f"The delivery was skipped ({told.reason}) and has no recipient, so there is nobody to send it to. "
-                    "Submit a job whose `context` and `notifications` name one."
-                )
-            again = told.resend(uuid7(), now)
-            await deliveries.add([again])
-        self._wakeup.ring(Topic.DELIVERIES)
-        return again
 
 
 async def _refuse_taken_key(jobs: JobRepository, job: Job) -> None:

@@ -10,13 +10,28 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from perdure.core.explanation_waiting import until_claimed, until_due
-from perdure.core.explanation_wording import attempt_data, attempt_of, duration, error_of, moment
-from perdure.models.delivery import Delivery, DeliveryStatus
+from perdure.core.explanation_wording import attempt_data, attempt_of, error_of
+from perdure.models.delivery import DeliveryStatus
+from perdure.models.delivery_explanation import DeliveryOnRecord, explained
 from perdure.models.explanation import Explanation, Holder, Reason, ReasonCode, Surroundings
 from perdure.models.job import Job
 from perdure.models.lifecycle import JobStatus
 from perdure.models.outcome import ErrorReason
-from perdure.schemas.addresses import mask
+from perdure.models.wording import duration, moment
+from perdure.schemas.recipients import shown
+
+_CODES = {
+    DeliveryStatus.PENDING: ReasonCode.BEING_TOLD,
+    DeliveryStatus.SENDING: ReasonCode.BEING_TOLD,
+    DeliveryStatus.RETRYING: ReasonCode.BEING_TOLD,
+    DeliveryStatus.SENT: ReasonCode.TOLD,
+    DeliveryStatus.DELIVERED: ReasonCode.TOLD,
+    DeliveryStatus.BOUNCED: ReasonCode.NOT_TOLD,
+    DeliveryStatus.FAILED: ReasonCode.NOT_TOLD,
+    DeliveryStatus.SKIPPED: ReasonCode.NOT_TOLD,
+    DeliveryStatus.SUPPRESSED: ReasonCode.NOT_TOLD,
+    DeliveryStatus.CANCELLED: ReasonCode.NOT_TOLD,
+}
 
 
 def explain(job: Job, around: Surroundings, now: datetime) -> Explanation:
@@ -96,35 +111,17 @@ def _ending(job: Job) -> Reason:
     return Reason(ReasonCode.FAILED, f"It failed at {at}: {attempt_of(job)} ended{error_of(job.error)}.", data)
 
 
-def _tellings(job: Job, deliveries: Sequence[Delivery]) -> list[Reason]:
+def _tellings(job: Job, deliveries: Sequence[DeliveryOnRecord]) -> list[Reason]:
     if not deliveries:
         why = "declares no notifications" if not job.notifications else "declares no notification of this end"
         return [Reason(ReasonCode.NOBODY_TO_TELL, f"Nobody is told: it {why}.")]
     return [_telling(one) for one in deliveries]
 
 
-def _telling(delivery: Delivery) -> Reason:
-    whom = "Nobody" if delivery.recipient is None else mask(delivery.recipient)
-    by = f"by {delivery.channel}"
+def _telling(delivery: DeliveryOnRecord) -> Reason:
+    whom = "nobody" if delivery.recipient is None else shown(delivery.channel, delivery.recipient)
     data = {"delivery_id": str(delivery.delivery_id), "channel": delivery.channel, "status": delivery.status.value}
-    match delivery.status:
-        case DeliveryStatus.SENT | DeliveryStatus.DELIVERED:
-            return Reason(ReasonCode.TOLD, f"{whom} was told {by} at {moment(delivery.finished_at)}.", data)
-        case DeliveryStatus.PENDING | DeliveryStatus.SENDING:
-            return Reason(ReasonCode.BEING_TOLD, f"{whom} is being told {by}.", data)
-        case DeliveryStatus.RETRYING:
-            message = f"{whom} is being told {by}: {delivery.attempts} tries failed, the next is due at "
-            return Reason(ReasonCode.BEING_TOLD, f"{message}{moment(delivery.next_attempt_at)}.", data)
-        case (
-            DeliveryStatus.FAILED
-            | DeliveryStatus.SKIPPED
-            | DeliveryStatus.BOUNCED
-            | DeliveryStatus.SUPPRESSED
-            | DeliveryStatus.CANCELLED
-        ):
-            reason = delivery.reason or delivery.status.value.lower()
-            told = "was told" if delivery.recipient is None else "was not told"
-            message = f"{whom} {told} {by} ({reason})."
-            return Reason(ReasonCode.NOT_TOLD, message, data | {"reason": reason})
-        case _:  # pragma: no cover
-            assert_never(delivery.status)
+    if delivery.reason is not None:
+        data["reason"] = delivery.reason
+    message = f"By {delivery.channel} to {whom}: {delivery.status}. {explained(delivery)}"
+    return Reason(_CODES[delivery.status], message, data)

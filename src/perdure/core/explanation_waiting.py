@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from perdure.core.explanation_wording import attempt_data, attempt_of, duration, error_of, first_line, moment
+from perdure.core.explanation_wording import attempt_data, attempt_of, error_of
 from perdure.models.explanation import AHEAD_COUNTED, Capacity, ReachedLimit, Reason, ReasonCode, Surroundings
 from perdure.models.job import Job
 from perdure.models.lifecycle import JobStatus
 from perdure.models.queue import PausedQueue
+from perdure.models.wording import duration, first_line, moment
 
 EXPIRES_SOON = timedelta(hours=1)
 HOLDERS_TOLD = 3

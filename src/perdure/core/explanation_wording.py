@@ -1,17 +1,12 @@
-"""How explanations put things: moments, durations, attempts and errors, each in the words of a sentence."""
+"""How explanations put attempts and errors in the words of a sentence."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from perdure.models.job import Job
 from perdure.models.outcome import JobError
-
-MESSAGE_LENGTH = 200
-"""Characters of somebody's message that an explanation repeats."""
-SECONDS_TOLD, MINUTES_TOLD = 120, 120
-"""So many are told as they are; more, in the next larger unit."""
+from perdure.models.wording import first_line
 
 
 def attempt_of(job: Job) -> str:
@@ -33,20 +28,3 @@ def error_of(error: JobError | None, *, with_reason: bool = True) -> str:
     line = first_line(error.message)
     reason = f" ({error.reason.value})" if with_reason else ""
     return f" with {error.type}{f': {line}' if line else ''}{reason}"
-
-
-def first_line(text: str) -> str:
-    """The first line, as much as a sentence bears."""
-    return text.partition("\n")[0][:MESSAGE_LENGTH].rstrip(".")
-
-
-def duration(seconds: float) -> str:
-    if seconds < SECONDS_TOLD:
-        return f"{max(seconds, 1):.0f} s"
-    if seconds < MINUTES_TOLD * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:,.0f} h"
-
-
-def moment(at: datetime | None) -> str:
-    return "an unknown time" if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"

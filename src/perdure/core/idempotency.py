@@ -1,4 +1,4 @@
-"""When a submission is the same as an earlier one under its key: when it declares the same, however it is written.
+"""When a request is the same as an earlier one under its key: when it declares the same, however it is written.
 
 The order of keys means nothing, and null is as good as left out. What is kept to compare with is a digest of each
 field and of its members, so that the fields that differ can be named, and no value of them is needed.
@@ -39,6 +39,11 @@ def submission_of(job_id: UUID, sent: JobCreate) -> FirstSubmission:
             named = {key: member for key, member in value.items() if PLAIN_KEY.fullmatch(key)}
             digests |= {f"{name}.{key}": _digest(member) for key, member in named.items()}
     return FirstSubmission(job_id, digests)
+
+
+def resend_of(delivery_id: UUID, again_id: UUID) -> FirstSubmission:
+    """What is kept of the request to send a delivery again: the id of the further one takes the place of a job's."""
+    return FirstSubmission(again_id, {"resend_of": str(delivery_id)})
 
 
 def check_same(first: FirstSubmission, again: FirstSubmission) -> None:

@@ -103,6 +103,10 @@ class Verdict(StrEnum):
     """The place it was to go to says that it is no more, for any message."""
 
 
+TAKEN = frozenset({Verdict.ACCEPTED, Verdict.DELIVERED})
+"""Verdicts of a try that did what it was to do; all others failed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One call of a provider, as it will be kept. Texts are bounded and hold no secret and no address.
@@ -180,6 +184,15 @@ class Delivery:
     @property
     def is_final(self) -> bool:
         return self.finished_at is not None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a try of it is to come, and none is under way."""
+        return self.status in (DeliveryStatus.PENDING, DeliveryStatus.RETRYING)
+
+    def cancel(self, now: datetime) -> Delivery:
+        """Calls off one that waits. The fence rises, so that no try of before can write anything any more."""
+        return replace(self._finish(DeliveryStatus.CANCELLED, None, now), fence=self.fence + 1)
 
     def resend(self, delivery_id: UUID, now: datetime) -> Delivery:
         """A further delivery that tells the same once more, from its first try; it names the first of its chain."""

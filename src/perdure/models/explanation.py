@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
 
-from perdure.models.delivery import Delivery
+from perdure.models.delivery_explanation import DeliveryOnRecord
 from perdure.models.lifecycle import JobStatus
 from perdure.models.queue import PausedQueue
 
@@ -158,5 +158,5 @@ class Surroundings:
     attempt_seconds: float | None = None
     """How long attempts like those ahead of it lately took, on the average; None where it is not known or not asked."""
     holder: Holder | None = None
-    deliveries: Sequence[Delivery] = ()
+    deliveries: Sequence[DeliveryOnRecord] = ()
     """Those of its present run."""

@@ -33,6 +33,15 @@ class QueueBacklog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderBacklog:
+    """The deliveries that wait for one provider, and how long ago the oldest of them was written."""
+
+    provider: str
+    waiting: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
     """What was done in a stretch of time. Means are over the attempts that ended in it; None when none did."""
 
@@ -59,9 +68,8 @@ class Statistics:
     workers_alive: int
     slots: int
     """Attempts that the living workers run at a time, all together."""
-    deliveries_waiting: int
-    oldest_delivery_seconds: float | None
-    """How long ago the oldest delivery that waits was written."""
+    providers: tuple[ProviderBacklog, ...]
+    """Those for which deliveries wait, by name."""
     deliveries: Mapping[str, int]
     """Deliveries written in the last 24 hours, by status."""
     last_minute: Activity
@@ -78,6 +86,15 @@ class Statistics:
     @property
     def retrying(self) -> int:
         return sum(one.retrying for one in self.queues)
+
+    @property
+    def deliveries_waiting(self) -> int:
+        return sum(one.waiting for one in self.providers)
+
+    @property
+    def oldest_delivery_seconds(self) -> float | None:
+        """How long ago the oldest delivery that waits was written."""
+        return max((one.oldest_seconds for one in self.providers), default=None)
 
     @property
     def oldest_waiting_seconds(self) -> float | None:

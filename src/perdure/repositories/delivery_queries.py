@@ -9,12 +9,15 @@ from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.db.base import table_of
-from perdure.db.models import DeliveryAttemptRow, DeliveryRow
-from perdure.models.delivery import Delivery, DeliveryStatus
-from perdure.repositories.mappers import delivery_from_row
+from perdure.db.models import DeliveryAttemptRow
+from perdure.models.delivery_explanation import DeliveryOnRecord
+from perdure.repositories.delivery_filter import DeliveryFilter
+from perdure.repositories.delivery_search import DeliverySearch, on_record
+from perdure.repositories.mappers import delivery_on_record
 
-_DELIVERIES = table_of(DeliveryRow)
 _TRIES = table_of(DeliveryAttemptRow)
+_OF_JOB = on_record("WHERE delivery.job_id = :job_id ORDER BY delivery.delivery_id")
+_GET = on_record("WHERE delivery.delivery_id = :delivery_id")
 
 
 class DeliveryQueries:
@@ -23,24 +26,18 @@ class DeliveryQueries:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def of_job(self, job_id: UUID) -> list[Delivery]:
+    async def of_job(self, job_id: UUID) -> list[DeliveryOnRecord]:
         """All deliveries of a job, over all its runs, in the order they were written."""
-        query = select(_DELIVERIES).where(DeliveryRow.job_id == job_id).order_by(DeliveryRow.delivery_id)
-        return [delivery_from_row(row) for row in (await self._connection.execute(query)).mappings()]
+        rows = (await self._connection.execute(_OF_JOB, {"job_id": job_id})).mappings()
+        return [delivery_on_record(row) for row in rows]
 
-    async def newest(self, status: Sequence[DeliveryStatus], before: UUID | None, limit: int) -> list[Delivery]:
-        """Up to ``limit`` deliveries, newest first, older than the id ``before``; of all states when none is named."""
-        query = select(_DELIVERIES).order_by(DeliveryRow.delivery_id.desc()).limit(limit)
-        if status:
-            query = query.where(DeliveryRow.status.in_([one.value for one in status]))
-        if before is not None:
-            query = query.where(DeliveryRow.delivery_id < before)
-        return [delivery_from_row(row) for row in (await self._connection.execute(query)).mappings()]
+    async def newest(self, wanted: DeliveryFilter, before: UUID | None, limit: int) -> list[DeliveryOnRecord]:
+        """Up to ``limit`` deliveries that match, newest first (ids are time-ordered), older than the id ``before``."""
+        return await DeliverySearch(self._connection, wanted).newest(before, limit)
 
-    async def get(self, delivery_id: UUID) -> Delivery | None:
-        query = select(_DELIVERIES).where(DeliveryRow.delivery_id == delivery_id)
-        row = (await self._connection.execute(query)).mappings().one_or_none()
-        return None if row is None else delivery_from_row(row)
+    async def get(self, delivery_id: UUID) -> DeliveryOnRecord | None:
+        row = (await self._connection.execute(_GET, {"delivery_id": delivery_id})).mappings().one_or_none()
+        return None if row is None else delivery_on_record(row)
 
     async def tries(self, delivery_id: UUID) -> Sequence[RowMapping]:
         """Every try of a delivery, in order."""

@@ -43,6 +43,31 @@ _HOLD_FAILED = text(f"""
     ORDER BY delivery.delivery_id LIMIT :limit FOR KEY SHARE OF job
 """).columns(*DELIVERY_COLUMNS)
 
+# A delivery that nobody else changes until the caller has committed: a claim steps over it. Its job comes first, as it
+# does for retention.
+_LOCK = text(f"""
+    SELECT {_DELIVERY} FROM perdure.deliveries AS delivery JOIN perdure.jobs AS job USING (job_id)
+    WHERE delivery.delivery_id = :delivery_id FOR KEY SHARE OF job FOR UPDATE OF delivery
+""").columns(*DELIVERY_COLUMNS)
+
+# Finished deliveries to somebody, and their jobs, until the caller has committed: who sends them again comes alone.
+_HOLD_ENDED = text("""
+    SELECT delivery.delivery_id FROM perdure.deliveries AS delivery JOIN perdure.jobs AS job USING (job_id)
+    WHERE delivery.delivery_id = ANY (CAST(:delivery_ids AS uuid[]))
+      AND delivery.finished_at IS NOT NULL AND delivery.recipient IS NOT NULL
+    ORDER BY delivery.delivery_id FOR KEY SHARE OF job FOR UPDATE OF delivery
+""")
+
+# Those that nobody has sent again since, as committed until the lock was ours: so asking twice sends once.
+_LAST_OF_CHAIN = text(f"""
+    SELECT {_DELIVERY} FROM perdure.deliveries AS delivery
+    WHERE delivery.delivery_id = ANY (CAST(:delivery_ids AS uuid[])) AND NOT EXISTS (
+        SELECT FROM perdure.deliveries AS later
+        WHERE later.job_id = delivery.job_id AND later.delivery_id > delivery.delivery_id
+          AND later.resend_of = coalesce(delivery.resend_of, delivery.delivery_id))
+    ORDER BY delivery.delivery_id
+""").columns(*DELIVERY_COLUMNS)
+
 # Takes due deliveries, and those whose sender's lease ended without a word. The lease is ``next_attempt_at``:
 # a try is bounded by its deadline, so the lease needs no renewal.
 _CLAIM_DUE = text(f"""
@@ -78,6 +103,13 @@ _APPLY = text(f"""
     WHERE delivery.delivery_id = new.delivery_id AND delivery.delivery_id = ANY (CAST(:delivery_id AS uuid[]))
       AND delivery.fence = new.fence AND delivery.status = 'SENDING'
     RETURNING delivery.delivery_id
+""")
+
+# Of a delivery that is locked, so that it waits still. Its fence has risen: a sender that held it is refused from now.
+_CANCEL = text("""
+    UPDATE perdure.deliveries
+    SET status = 'CANCELLED', fence = :fence, next_attempt_at = NULL, finished_at = :finished_at
+    WHERE delivery_id = :delivery_id
 """)
 
 _ATTEMPT_COLUMNS = columns_of(DeliveryAttemptRow)
@@ -123,6 +155,22 @@ class DeliveryRepository:
         """FAILED deliveries to ``recipient``, written within that time and not sent again; held like ``hold`` does."""
         wanted = {"recipient": recipient, "since": since, "until": until, "first": first_id_at(since), "limit": limit}
         return [delivery_from_row(row) for row in (await self._connection.execute(_HOLD_FAILED, wanted)).mappings()]
+
+    async def hold_unsent(self, delivery_ids: Sequence[UUID]) -> list[Delivery]:
+        """Those of the deliveries that may be sent again and were not yet, held as by ``lock``."""
+        held = list((await self._connection.execute(_HOLD_ENDED, {"delivery_ids": list(delivery_ids)})).scalars())
+        rows = (await self._connection.execute(_LAST_OF_CHAIN, {"delivery_ids": held})).mappings()
+        return [delivery_from_row(row) for row in rows]
+
+    async def lock(self, delivery_id: UUID) -> Delivery | None:
+        """The delivery, which nobody else changes until the transaction ends; None when there is none."""
+        row = (await self._connection.execute(_LOCK, {"delivery_id": delivery_id})).mappings().one_or_none()
+        return None if row is None else delivery_from_row(row)
+
+    async def cancel(self, cancelled: Delivery) -> None:
+        """Writes that a delivery, which is locked, was called off."""
+        parameters = {name: getattr(cancelled, name) for name in ("delivery_id", "fence", "finished_at")}
+        await self._connection.execute(_CANCEL, parameters)
 
     async def claim_due(self, limit: int, lease_seconds: float) -> list[ClaimedDelivery]:
         """Takes up to ``limit`` due deliveries for ``lease_seconds``; each is SENDING, its fence raised."""

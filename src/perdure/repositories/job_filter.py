@@ -14,6 +14,7 @@ from sqlalchemy import TextClause, text
 from perdure.db.base import quoted
 from perdure.db.models.job import EMAIL, ENDED_WITH_ERROR, ERROR_GROUP, ERROR_TEXT, HAS_GROUP, USER, WORD_ENDS
 from perdure.models.lifecycle import JobStatus
+from perdure.repositories.id_bounds import LAST_ID
 from perdure.schemas.job_filter import JobFilterShape
 
 MIN_ID_DIGITS = 4
@@ -23,7 +24,6 @@ ASKED_USER = USER.replace("context ->> 'user_id'", "CAST(:user_id AS text)")
 ASKED_EMAIL = EMAIL.replace("context ->> 'email'", "CAST(:email AS text)")
 HAS_WORDS = f"{ERROR_TEXT} @@ plainto_tsquery('simple', translate(CAST(:q AS text), {WORD_ENDS}))"
 
-LAST_ID = UUID(int=2**128 - 1)
 _ID_DIGITS = 32
 _ID_OR_BEGINNING = re.compile(r"[0-9a-f-]+", re.IGNORECASE)
 

@@ -12,30 +12,25 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import TextualSelect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perdure.clock import first_id_at
 from perdure.models.job import Job
-from perdure.repositories.job_filter import LAST_ID, JobFilter
+from perdure.repositories.id_bounds import id_bounds
+from perdure.repositories.job_filter import JobFilter
 from perdure.repositories.job_ways import JobWays, Way
 from perdure.repositories.mappers import JOB_COLUMNS, job_from_row
 from perdure.repositories.statements import column_list
 
-CLOCKS_APART = timedelta(minutes=1)
-"""Ids are made by the machines' clocks, ``created_at`` by the database's. (`perdure doctor` reports a second.)"""
 FIRST_LOOK = 1_000
 """So many jobs of each way are looked at first: some milliseconds, or twenty for the words of their errors."""
 NEXT_LOOK = 4
 """So many times as many are looked at next."""
 LOOKING_SECONDS = 0.2
 """No look is begun later: the last one takes some three times as long as all those before it."""
-
-_FIRST_ID = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +53,8 @@ class JobSearch:
 
         Each statement searches a stretch of ids, so a job that changes meanwhile is found once: as it was, or as it is.
         """
-        (low, high), jobs, look = _bounds(self._wanted, before), list[Job](), FIRST_LOOK
+        low, high = id_bounds(self._wanted.created_after, self._wanted.created_before, before)
+        jobs, look = list[Job](), FIRST_LOOK
         started = time.monotonic()
         while True:
             ways, end = await self._shortest(low, high, look)
@@ -112,20 +108,3 @@ class JobSearch:
 def _end(way: Way) -> str:
     newest = f"SELECT reached.job_id FROM ({way.end}) AS reached ORDER BY reached.job_id DESC LIMIT 1"
     return f"coalesce(({newest}), CAST(:low AS uuid))"
-
-
-def _bounds(wanted: JobFilter, before: UUID | None) -> tuple[UUID, UUID]:
-    """From which id on, and before which, there can be jobs that match."""
-    low, high = _FIRST_ID, before or LAST_ID
-    if wanted.created_after is not None:
-        low = first_id_at(_shifted(wanted.created_after, -CLOCKS_APART))
-    if wanted.created_before is not None:
-        high = min(high, first_id_at(_shifted(wanted.created_before, CLOCKS_APART)))
-    return low, high
-
-
-def _shifted(moment: datetime, by: timedelta) -> datetime:
-    try:
-        return moment + by
-    except OverflowError:  # the year 1 or 9999
-        return moment

@@ -15,6 +15,7 @@ from perdure.db.base import columns_of
 from perdure.db.models import DeliveryRow, JobRow
 from perdure.db.session import dump_json
 from perdure.models.delivery import Delivery, DeliveryStatus
+from perdure.models.delivery_explanation import DeliveryOnRecord
 from perdure.models.job import Job
 from perdure.models.lifecycle import JobStatus
 from perdure.models.outcome import ErrorReason, JobError
@@ -60,6 +61,11 @@ def job_arrays(jobs: Sequence[Job], columns: Sequence[Column[Any]] = JOB_COLUMNS
 def delivery_from_row(row: RowMapping | Mapping[str, Any]) -> Delivery:
     fields: dict[str, Any] = dict(row)
     return Delivery(status=DeliveryStatus(fields.pop("status")), **fields)
+
+
+def delivery_on_record(row: RowMapping) -> DeliveryOnRecord:
+    fields: dict[str, Any] = dict(row)
+    return DeliveryOnRecord(status=DeliveryStatus(fields.pop("status")), **fields)
 
 
 def delivery_arrays(

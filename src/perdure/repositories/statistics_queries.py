@@ -17,7 +17,7 @@ from perdure.clock import first_id_at
 from perdure.db.base import quoted
 from perdure.models.delivery import LIVE as LIVE_DELIVERIES
 from perdure.models.lifecycle import BECOMES_DUE
-from perdure.models.statistics import MAX_COUNT, MAX_QUEUES, Activity, QueueBacklog, Statistics
+from perdure.models.statistics import MAX_COUNT, MAX_QUEUES, Activity, ProviderBacklog, QueueBacklog, Statistics
 
 TIMEOUT_MS = 2_000
 MAX_HEADS = 2_000
@@ -83,17 +83,22 @@ RUNNING = text(f"""
     GROUP BY queue ORDER BY count(*) DESC, queue LIMIT {MAX_QUEUES}
 """)
 
-# One row: what runs, who could run it, and which deliveries wait. Living workers bound how many jobs can be running.
-LIVE = text(f"""
+# One row: what runs, and who could run it. Living workers bound how many jobs can be running.
+LIVE = text("""
     SELECT clock_timestamp() AS measured_at,
            (SELECT count(*) FROM perdure.jobs WHERE status = 'RUNNING') AS running,
-           worker.*, delivery.*
+           worker.*
     FROM (SELECT count(*) AS workers_alive, coalesce(sum(concurrency), 0) AS slots
-          FROM perdure.workers WHERE lease_until > clock_timestamp()) AS worker,
-         (SELECT count(*) AS deliveries_waiting,
-                 extract(epoch FROM clock_timestamp() - min(created_at))::float8 AS oldest_delivery_seconds
-          FROM (SELECT created_at FROM perdure.deliveries WHERE status IN ({quoted(LIVE_DELIVERIES)})
-                ORDER BY next_attempt_at LIMIT :limit) AS waiting) AS delivery
+          FROM perdure.workers WHERE lease_until > clock_timestamp()) AS worker
+""")
+
+# Which deliveries wait, by provider, the soonest first.
+WAITING_DELIVERIES = text(f"""
+    SELECT provider, count(*) AS waiting,
+           extract(epoch FROM clock_timestamp() - min(created_at))::float8 AS oldest_seconds
+    FROM (SELECT provider, created_at FROM perdure.deliveries WHERE status IN ({quoted(LIVE_DELIVERIES)})
+          ORDER BY next_attempt_at LIMIT :limit) AS waiting
+    GROUP BY provider ORDER BY provider
 """)
 
 # Ids are ordered by time, so the primary key answers which are the newest.
@@ -129,7 +134,8 @@ class StatisticsQueries:
         ready = {row["queue"]: row["queued"] for row in await self._rows(READY, queues=list(oldest), limit=limit)}
         not_due = await self._rows(NOT_DUE, limit=limit)
         running = await self._rows(RUNNING)
-        [live] = await self._rows(LIVE, limit=limit)
+        [live] = await self._rows(LIVE)
+        providers = await self._rows(WAITING_DELIVERIES, limit=limit)
         since = first_id_at(live["measured_at"] - timedelta(days=1))
         deliveries = await self._rows(DELIVERIES, first_id=since, limit=limit)
         last_minute, last_hour = (Activity(**row) for row in await self._rows(ACTIVITY))
@@ -137,6 +143,7 @@ class StatisticsQueries:
             **live,
             count_limit=limit,
             queues=_backlogs(oldest, ready, not_due, running),
+            providers=tuple(ProviderBacklog(**row) for row in providers),
             deliveries={row["status"]: row["count"] for row in deliveries},
             last_minute=last_minute,
             last_hour=last_hour,

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.core.bulk import BulkSubmission
 from perdure.core.commands import Commands
+from perdure.core.delivery_commands import DeliveryCommands
 from perdure.core.endpoint_commands import EndpointCommands
 from perdure.core.file_commands import FileCommands
 from perdure.core.job_actions import JobActions
@@ -22,6 +23,7 @@ from perdure.core.waiting import FinishedJobs
 from perdure.db.session import Database
 from perdure.errors import BodyTooLarge, FieldProblem, UnsupportedMediaType, ValidationFailed
 from perdure.models.api_key import ApiKey
+from perdure.models.submission import IdempotencyKey
 from perdure.schemas.reading import read_json
 from perdure.telemetry.metrics import Metrics
 
@@ -33,6 +35,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def _commands(request: Request) -> Commands:
     return request.app.state.commands  # type: ignore[no-any-return]
+
+
+def _delivery_commands(request: Request) -> DeliveryCommands:
+    return request.app.state.delivery_commands  # type: ignore[no-any-return]
 
 
 def _bulk(request: Request) -> BulkSubmission:
@@ -90,6 +96,7 @@ def _actor(request: Request) -> str:
 
 BulkPart = Annotated[BulkSubmission, Depends(_bulk)]
 CommandsPart = Annotated[Commands, Depends(_commands)]
+DeliveryCommandsPart = Annotated[DeliveryCommands, Depends(_delivery_commands)]
 DatabasePart = Annotated[Database, Depends(_database)]
 FinishedJobsPart = Annotated[FinishedJobs, Depends(_finished_jobs)]
 FileCommandsPart = Annotated[FileCommands, Depends(_file_commands)]
@@ -132,13 +139,36 @@ def json_body(model: type[Model], *, required: bool = True) -> Callable[[Request
     return read
 
 
+IdempotencyKeyHeader = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7E]+$",
+        description="of your making, a new one for each request: the same one again, within 24 hours, is answered as "
+        "it was then, and nothing is done twice",
+    ),
+]
+
+
+def idempotency_key_of(caller: ApiKey | None, key: str) -> IdempotencyKey:
+    return IdempotencyKey("" if caller is None else caller.key_id, key)
+
+
 def takes_no_idempotency_key(
     idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key", include_in_schema=False)] = None,
 ) -> None:
     """Refuses the header on routes that do not keep it: ignored, it would let a client believe it may repeat itself."""
     if idempotency_key is not None:
         raise ValidationFailed(
-            [FieldProblem("Idempotency-Key", "is for POST /v1/jobs alone; leave it out", "not_supported")]
+            [
+                FieldProblem(
+                    "Idempotency-Key",
+                    "is for POST /v1/jobs and for resending a delivery alone; leave it out",
+                    "not_supported",
+                )
+            ]
         )
 
 

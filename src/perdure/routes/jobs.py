@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
 from perdure.db.session import Database
 from perdure.models.api_key import Scope
 from perdure.models.job import Job
-from perdure.models.submission import IdempotencyKey
 from perdure.repositories.job_filter import JobFilter
 from perdure.repositories.job_queries import JobQueries
 from perdure.routes.authentication import needs
@@ -20,8 +19,10 @@ from perdure.routes.dependencies import (
     CommandsPart,
     DatabasePart,
     FinishedJobsPart,
+    IdempotencyKeyHeader,
     Reading,
     documents_body,
+    idempotency_key_of,
     json_body,
     takes_no_idempotency_key,
 )
@@ -51,18 +52,6 @@ class WaitQuery(Request):
 
 class SubmitQuery(Request):
     dry_run: bool = Field(False, description="answer what would happen, and store nothing")
-
-
-IdempotencyKeyHeader = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        pattern=r"^[\x21-\x7E]+$",
-        description="of your making, a new one for each job: the same one again, within 24 hours, is the same job",
-    ),
-]
 
 
 @router.post(
@@ -96,8 +85,7 @@ async def submit(
     if idempotency_key is None:
         job = await commands.submit(sent)
     else:
-        key = IdempotencyKey("" if caller is None else caller.key_id, idempotency_key)
-        submission = await commands.submit_once(sent, key)
+        submission = await commands.submit_once(sent, idempotency_key_of(caller, idempotency_key))
         job = submission.job
         if submission.is_replay:
             response.status_code = 200

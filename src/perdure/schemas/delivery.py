@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field, computed_field
 
 from perdure.models.delivery import DeliveryStatus, Verdict
-from perdure.schemas.addresses import mask
+from perdure.models.delivery_explanation import explained
 from perdure.schemas.base import Answer, Moment
 from perdure.schemas.feedback import FeedbackAnswer
-
-Masked = Annotated[str | None, BeforeValidator(lambda value: None if value is None else mask(value))]
+from perdure.schemas.recipients import Shown
 
 
 class DeliveryAnswer(Answer):
@@ -24,7 +22,7 @@ class DeliveryAnswer(Answer):
     event: str
     channel: str
     provider: str
-    recipient: Masked = Field(description="masked")
+    recipient: Shown = Field(description="masked")
     status: DeliveryStatus
     reason: str | None = Field(description="why it was skipped or given up")
     attempts: int
@@ -32,8 +30,14 @@ class DeliveryAnswer(Answer):
     provider_message_id: str | None
     created_at: Moment
     finished_at: Moment | None
-    resend_of: UUID | None
+    resend_of: UUID | None = Field(description="the first delivery of its chain, where it is sent again")
     subscription: str | None = Field(description="the subscription that asked for it; null: the job itself did")
+    last_error: str | None = Field(None, description="what the last of its tries that failed came to")
+
+    @computed_field(description="why it stands so, and what to do about it, in one line")  # type: ignore[prop-decorator]
+    @property
+    def explanation(self) -> str:
+        return explained(self)
 
 
 class TryAnswer(Answer):

@@ -10,9 +10,9 @@ from pydantic import Field
 from perdure.models.delivery import DeliveryStatus
 from perdure.models.lifecycle import JobStatus
 from perdure.schemas.base import Answer, Moment
-from perdure.schemas.delivery import Masked
 from perdure.schemas.explanation import ReasonAnswer
 from perdure.schemas.job import RetryAnswer
+from perdure.schemas.recipients import Shown
 
 
 class DeclaredJob(Answer):
@@ -50,7 +50,7 @@ class PlannedDelivery(Answer):
     event: str
     channel: str
     provider: str
-    recipient: Masked = Field(description="masked; null when it is skipped")
+    recipient: Shown = Field(description="masked; null when it is skipped")
     status: DeliveryStatus = Field(description="PENDING, or SKIPPED")
     reason: str | None = Field(description="why it is skipped")
     subscription: str | None = Field(description="the subscription that asks for it; null: the job itself does")

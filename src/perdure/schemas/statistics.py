@@ -19,6 +19,14 @@ class QueueBacklogAnswer(Answer):
     oldest_waiting_seconds: float | None = Field(description="since the longest-waiting ready job was due")
 
 
+class ProviderBacklogAnswer(Answer):
+    """The deliveries that wait for one provider."""
+
+    provider: str
+    waiting: int
+    oldest_seconds: float = Field(description="since the oldest of them was written")
+
+
 class ActivityAnswer(Answer):
     """What was done in a stretch of time, as every process writes it down each five seconds. A process that is killed
     takes the counts of its last seconds with it.
@@ -57,6 +65,7 @@ class StatisticsAnswer(Answer):
     slots: int = Field(description="attempts that the living workers run at a time, all together")
     deliveries_waiting: int
     oldest_delivery_seconds: float | None = Field(description="since the oldest delivery that waits was written")
+    providers: list[ProviderBacklogAnswer] = Field(description="those for which deliveries wait, by name")
     deliveries: dict[str, int] = Field(description="those written in the last 24 hours, by status")
     last_minute: ActivityAnswer
     last_hour: ActivityAnswer

@@ -16,9 +16,13 @@ from perdure.signals.jobs import (
 from perdure.signals.notifications import (
     EndpointChanged,
     FeedbackHeard,
+    NotificationCancelled,
     NotificationFailed,
     NotificationIntended,
+    NotificationResent,
     NotificationSettled,
+    NotificationsResent,
+    NotificationTried,
 )
 from perdure.signals.operations import (
     HistoryPruned,
@@ -61,9 +65,13 @@ __all__ = [
     "LeaseLost",
     "LoopBroken",
     "LoopInterrupted",
+    "NotificationCancelled",
     "NotificationFailed",
     "NotificationIntended",
+    "NotificationResent",
     "NotificationSettled",
+    "NotificationTried",
+    "NotificationsResent",
     "QueuePaused",
     "QueueResumed",
     "ScheduleFailed",

@@ -67,6 +67,43 @@ class EndpointChanged(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class NotificationTried(Signal):
+    """A provider was called for a delivery, and what the call came to (a ``Verdict``), after so many seconds."""
+
+    provider: str
+    verdict: str
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationResent(Signal):
+    """Somebody had a finished delivery sent again; the ids are those of the further one. After the commit."""
+
+    delivery_id: UUID
+    job_id: UUID
+    provider: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationsResent(Signal):
+    """Somebody had many finished deliveries sent again. After the commit of each batch of them."""
+
+    count: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationCancelled(Signal):
+    """Somebody called off a delivery that waited. After the commit."""
+
+    delivery_id: UUID
+    job_id: UUID
+    provider: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class NotificationFailed(Signal):
     """One try of a delivery failed. ``message`` holds no secret and no address; ``recipient`` is masked."""
 

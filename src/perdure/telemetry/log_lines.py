@@ -22,8 +22,11 @@ from perdure.signals import (
     LeaseLost,
     LoopBroken,
     LoopInterrupted,
+    NotificationCancelled,
     NotificationFailed,
     NotificationIntended,
+    NotificationResent,
+    NotificationsResent,
     QueuePaused,
     QueueResumed,
     ScheduleFailed,
@@ -134,6 +137,19 @@ def _subscribe_notifications(signals: Signals, log: Any) -> None:
 
     signals.subscribe(EndpointChanged, endpoint_changed)
     signals.subscribe(FeedbackHeard, heard)
+
+    def resent(signal: NotificationResent) -> None:
+        log.info("notification.resent", **_delivery(signal), by=signal.by)
+
+    def cancelled(signal: NotificationCancelled) -> None:
+        log.info("notification.cancelled", **_delivery(signal), by=signal.by)
+
+    def many_resent(signal: NotificationsResent) -> None:
+        log.info("notifications.resent", count=signal.count, by=signal.by)
+
+    signals.subscribe(NotificationResent, resent)
+    signals.subscribe(NotificationsResent, many_resent)
+    signals.subscribe(NotificationCancelled, cancelled)
     signals.subscribe(NotificationIntended, intended)
     signals.subscribe(NotificationFailed, failed)
 
@@ -210,6 +226,10 @@ def _subscribe_keeping(signals: Signals, log: Any) -> None:
     signals.subscribe(QueueResumed, resumed)
     signals.subscribe(FileStoreMissed, files_missed)
     signals.subscribe(FileStoreSeen, files_seen)
+
+
+def _delivery(signal: NotificationResent | NotificationCancelled) -> dict[str, str]:
+    return {"delivery_id": str(signal.delivery_id), "job_id": str(signal.job_id), "provider": signal.provider}
 
 
 def _attempt(signal: AttemptStuck | AttemptEndedLate) -> dict[str, Any]:

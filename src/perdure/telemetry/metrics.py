@@ -4,7 +4,7 @@ Each process counts for itself, from the signals; sums over processes are the mo
 stands is read from the database by whoever serves a scrape, and handed in: the same from every process. Names and
 labels are listed in docs/reference/metrics.md, which a test holds against this module.
 
-Users choose the names of job types and queues, so only the first hundred of each become labels of their own.
+Users choose the names of job types, queues and providers, so only the first hundred of each become labels of their own.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from perdure.signals import (
     JobTransitioned,
     LeaseLost,
     LoopInterrupted,
-    NotificationFailed,
     NotificationSettled,
+    NotificationTried,
     Signals,
     TransitionRefused,
 )
@@ -37,6 +37,7 @@ OTHER = "other"
 
 _WAITING_STATES = ("QUEUED", "SCHEDULED", "RETRYING")
 _WAITS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
+_CALLS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30)
 _DURATIONS = (0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 
 
@@ -60,7 +61,7 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
-        self._job_type, self._queue = BoundedLabel(), BoundedLabel()
+        self._job_type, self._queue, self._provider = BoundedLabel(), BoundedLabel(), BoundedLabel()
 
     def subscribe(self, signals: Signals) -> None:
         """Begins to count."""
@@ -115,19 +116,27 @@ class Metrics:
         settled = self._counter(
             "perdure_deliveries_settled", "Deliveries sent, given up or skipped", "provider", "status", "reason"
         )
-        failed = self._counter("perdure_delivery_tries_failed", "Tries of deliveries that failed", "provider")
         heard = self._counter("perdure_delivery_feedback", "What was said of sent messages", "provider", "kind")
+        tries = self._counter("perdure_delivery_tries", "Calls of providers for deliveries", "provider", "verdict")
+        calls = self._histogram(
+            "perdure_delivery_try_seconds", "How long a provider took to answer", _CALLS, "provider"
+        )
         durations = self._histogram(
             "perdure_delivery_duration_seconds", "From a delivery's event to its end", _WAITS, "provider", "status"
         )
 
         def on_settled(signal: NotificationSettled) -> None:
+            self._provider(signal.provider)
             settled.labels(signal.provider, signal.status, signal.reason or "").inc()
             durations.labels(signal.provider, signal.status).observe(signal.duration_seconds)
 
+        def on_tried(signal: NotificationTried) -> None:
+            tries.labels(signal.provider, signal.verdict).inc()
+            calls.labels(signal.provider).observe(signal.duration_seconds)
+
         signals.subscribe(NotificationSettled, on_settled)
         signals.subscribe(FeedbackHeard, lambda signal: heard.labels(signal.provider, signal.kind).inc())
-        signals.subscribe(NotificationFailed, lambda signal: failed.labels(signal.provider).inc())
+        signals.subscribe(NotificationTried, on_tried)
 
     def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
         return Counter(name, help_text, labels, registry=self._registry)
@@ -151,12 +160,7 @@ class Metrics:
         yield _gauge("perdure_jobs_running", "Attempts under way", statistics.running)
         yield _gauge("perdure_workers_alive", "Workers whose lease lives", statistics.workers_alive)
         yield _gauge("perdure_worker_slots", "Attempts that living workers run at a time", statistics.slots)
-        yield _gauge("perdure_deliveries_pending", "Deliveries that wait", statistics.deliveries_waiting)
-        yield _gauge(
-            "perdure_oldest_pending_delivery_seconds",
-            "Age of the oldest delivery that waits",
-            statistics.oldest_delivery_seconds or 0.0,
-        )
+        yield from self._deliveries(statistics)
 
     def _waiting(self, statistics: Statistics) -> Metric:
         """By queue and state; a queue that was ever seen is still told of when nothing waits in it."""
@@ -169,6 +173,24 @@ class Metrics:
         for labels, count in waiting.items():
             family.add_metric(labels, count)
         return family
+
+    def _deliveries(self, statistics: Statistics) -> Iterator[Metric]:
+        """By provider; one that was ever seen is still told of when nothing waits for it."""
+        waiting = dict.fromkeys(sorted(self._provider.known), 0)
+        oldest = dict.fromkeys(waiting, 0.0)
+        for one in statistics.providers:
+            provider = self._provider(one.provider)
+            waiting[provider] = waiting.get(provider, 0) + one.waiting
+            oldest[provider] = max(oldest.get(provider, 0.0), one.oldest_seconds)
+        pending = GaugeMetricFamily("perdure_deliveries_pending", "Deliveries that wait", labels=["provider"])
+        ages = GaugeMetricFamily(
+            "perdure_oldest_pending_delivery_seconds", "Age of the oldest delivery that waits", labels=["provider"]
+        )
+        for provider, count in waiting.items():
+            pending.add_metric([provider], count)
+            ages.add_metric([provider], oldest[provider])
+        yield pending
+        yield ages
 
     def _oldest(self, statistics: Statistics) -> Metric:
         oldest = dict.fromkeys(sorted(self._queue.known), 0.0)

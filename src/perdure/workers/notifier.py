@@ -15,12 +15,12 @@ from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.rendering import MessageRenderer
 from perdure.db.session import Database
 from perdure.db.wakeup import Topic, Wakeup
-from perdure.models.delivery import Attempt, Delivery, FailureReason, SkipReason, Verdict
+from perdure.models.delivery import TAKEN, Attempt, Delivery, FailureReason, SkipReason, Verdict
 from perdure.models.suppression import SuppressionReason
 from perdure.repositories.delivery_repository import ClaimedDelivery, DeliveryRepository, Try
 from perdure.repositories.suppression_repository import SuppressionRepository
-from perdure.schemas.addresses import mask
-from perdure.signals import NotificationFailed, NotificationSettled, Signals
+from perdure.schemas.recipients import shown
+from perdure.signals import NotificationFailed, NotificationSettled, NotificationTried, Signals
 from perdure.workers.batcher import Batcher
 from perdure.workers.endpoint_health import note_endpoints
 from perdure.workers.loop import Loop, sleep_until
@@ -118,14 +118,18 @@ class Notifier(Loop):
     async def _save(self, conclusions: list[Conclusion]) -> None:
         async with self._database.transaction() as connection:
             deliveries = DeliveryRepository(connection)
-            await deliveries.apply([delivery for delivery, _ in conclusions])
+            written = await deliveries.apply([delivery for delivery, _ in conclusions])
             await deliveries.add_tries([one for _, one in conclusions if one is not None])
             disabled = await note_endpoints(connection, conclusions)
         for endpoint in disabled:
             self._signals.emit(endpoint)
         for delivery, one_try in conclusions:
-            if one_try is not None and one_try.attempt.verdict not in (Verdict.ACCEPTED, Verdict.DELIVERED):
-                self._signals.emit(_failed(delivery, one_try))
+            if one_try is not None:
+                self._signals.emit(_tried_signal(one_try))
+                if one_try.attempt.verdict not in TAKEN:
+                    self._signals.emit(_failed(delivery, one_try))
+            if delivery.delivery_id not in written:
+                continue  # the fence: its lease ended, and another's word counts
             if delivery.finished_at is not None:
                 self._signals.emit(_settled(delivery, delivery.finished_at))
             else:
@@ -170,6 +174,10 @@ def _lost_try(claimed: ClaimedDelivery, now: datetime) -> Try:
     return _tried(earlier, now, 0.0, lost)
 
 
+def _tried_signal(one_try: Try) -> NotificationTried:
+    return NotificationTried(one_try.provider, one_try.attempt.verdict.value, one_try.duration_ms / 1000)
+
+
 def _settled(delivery: Delivery, finished_at: datetime) -> NotificationSettled:
     return NotificationSettled(
         delivery_id=delivery.delivery_id,
@@ -187,7 +195,7 @@ def _failed(delivery: Delivery, one_try: Try) -> NotificationFailed:
         delivery_id=delivery.delivery_id,
         job_id=delivery.job_id,
         provider=delivery.provider,
-        recipient=mask(delivery.recipient or ""),
+        recipient=shown(delivery.channel, delivery.recipient or ""),
         attempt=one_try.number,
         error_type=attempt.error_type or attempt.verdict.value,
         message=attempt.message or "",

@@ -2,7 +2,8 @@
 
 Written in the transaction of the job's transition. One delivery per job run, event, channel and recipient: the
 unique index says so, counting a missing recipient as a value; a resend is a further row that names the first, told
-apart by its own id. The same index finds all deliveries of a job.
+apart by its own id. The same index finds all deliveries of a job. The groups and the recipients have an index each for
+the list's filters (``repositories/delivery_search.py``).
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ CASE
     ELSE NULL::uuid
 END"""
 """As PostgreSQL writes it back, so that the migrations can be compared with it."""
+
+
+JOB_TYPE = "COALESCE(snapshot ->> 'job_type'::text, ''::text)"
+"""The type of the job, which the snapshot names."""
+HAS_RECIPIENT = "recipient IS NOT NULL"
 
 
 class DeliveryRow(Base):
@@ -66,6 +72,8 @@ class DeliveryRow(Base):
             unique=True,
             postgresql_nulls_not_distinct=True,
         ),
+        Index("deliveries_group", "status", "provider", "channel", "event", text(f"({JOB_TYPE})"), "delivery_id"),
+        Index("deliveries_recipient", "recipient", "status", "delivery_id", postgresql_where=text(HAS_RECIPIENT)),
         Index("deliveries_due", "next_attempt_at", postgresql_where=text(f"status IN ({quoted(LIVE)})")),
     )
 
