@@ -1,4 +1,7 @@
-"""A stand-in for Mailtrap's API, as a process of its own: ``healthy`` answers at once, ``hanging`` never does."""
+"""A stand-in for Mailtrap's API, as a process of its own.
+
+``healthy`` answers at once, ``hanging`` never does, ``failing`` answers 500.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _NEVER = asyncio.Event()
 _BODY = b'{"success":true,"message_ids":["1"]}'
 _ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
+_FAILURE = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n"
 
 
 @contextmanager
@@ -35,7 +39,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
             await reader.readexactly(int(length[1]) if length else 0)
             if sys.argv[1] == "hanging":
                 await _NEVER.wait()
-            writer.write(_ANSWER)
+            writer.write(_FAILURE if sys.argv[1] == "failing" else _ANSWER)
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()
 

@@ -58,12 +58,16 @@ def beside_finished(system: System, sizes: Sizes, rates: Rates) -> Iterator[Figu
 
 
 def while_told(system: System, sizes: Sizes, rates: Rates) -> Iterator[Figure]:
-    """The drain with a mail on every job: with none, a provider that answers at once, and one that never answers."""
+    """The drain with a mail on every job: with none, a provider that answers at once, one that never does, one that
+    fails; and what these two leave of the first one's rate.
+    """
     count = _count(system, sizes, rates)
+    rate_of: dict[str, float] = {}
     for work, variant, behaviour in (
         ("drain, no notification", "", "healthy"),
         ("drain, each told, provider healthy", "notify", "healthy"),
         ("drain, each told, provider hanging", "notify", "hanging"),
+        ("drain, each told, provider failing", "notify", "failing"),
     ):
         with mail_stand_in.running(behaviour) as host:
             telling = replace(
@@ -77,7 +81,11 @@ def while_told(system: System, sizes: Sizes, rates: Rates) -> Iterator[Figure]:
             )
             telling.call("prepare")
             _waiting(telling, count)
-            yield Figure(work, system.name, drain(telling, count), "1/s")
+            rate_of[behaviour] = drain(telling, count)
+            yield Figure(work, system.name, rate_of[behaviour], "1/s")
+    for behaviour in ("hanging", "failing"):
+        work = f"drain, each told: provider {behaviour} / healthy"
+        yield Figure(work, system.name, rate_of[behaviour] / rate_of["healthy"], "ratio")
 
 
 def horizon_pinned(system: System, sizes: Sizes, _rates: Rates) -> Iterator[Figure]:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from perdure.errors import ConfigurationError
+from perdure.models.delivery import Rate
 from perdure.settings import Settings, variables
 
 
@@ -76,3 +77,11 @@ def test_secrets_do_not_show_in_the_settings_own_text():
 def test_every_setting_has_a_variable_of_its_own():
     names = [name for field in Settings.model_fields for name in variables(field)]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("wrong", ["10", "ten/2", "0/2", "1/0", "1/nan", "1/inf", "-1/2", "1/x"])
+def test_a_rate_is_so_many_in_so_many_seconds(wrong):
+    assert Settings.read(environment={"PERDURE_EMAIL_RATE": " 150/10 "}).email_rate == Rate(150, 10)
+    assert Settings.read(environment={"PERDURE_EMAIL_RATE": " "}).email_rate is None
+    with pytest.raises(ConfigurationError, match="PERDURE_EMAIL_RATE"):
+        Settings.read(environment={"PERDURE_EMAIL_RATE": wrong})

@@ -18,6 +18,7 @@ from perdure.core.authentication import Authentication
 from perdure.core.endpoint_commands import EndpointCommands
 from perdure.core.loopback import is_loopback
 from perdure.core.measuring import Measuring
+from perdure.core.provider_commands import ProviderCommands
 from perdure.core.queue_commands import QueueCommands
 from perdure.core.streaming import Feed
 from perdure.core.waiting import FinishedJobs
@@ -35,6 +36,7 @@ from perdure.routes import (
     jobs,
     operations,
     problems,
+    providers,
     queues,
     schedules,
     stream,
@@ -69,6 +71,9 @@ def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: b
     app.state.finished_jobs = finished_jobs
     app.state.file_commands = platform.file_commands
     app.state.queue_commands = QueueCommands(platform.database, platform.wakeup, platform.signals)
+    app.state.provider_commands = ProviderCommands(
+        platform.database, platform.providers, platform.wakeup, platform.signals
+    )
     app.state.schedule_commands = platform.schedule_commands
     app.state.subscription_commands = platform.subscription_commands
     app.state.feedback_taking = platform.feedback_taking
@@ -82,7 +87,8 @@ def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: b
     app.state.max_body_bytes = platform.settings.max_body_bytes
     app.state.local_inbox_key = LOCAL_INBOX_KEY
     of_jobs = (job_actions, bulk, jobs, job_records)  # in this order: a job's id is none of their names
-    of_notifications = (subscriptions, webhook_endpoints, deliveries, feedback, suppressions, unsubscribing)
+    of_telling = (subscriptions, webhook_endpoints, deliveries, providers)
+    of_notifications = (*of_telling, feedback, suppressions, unsubscribing)
     others = (schedules, *of_notifications, files, operations, queues, stream, health)
     for module in (*of_jobs, *others, *((inbox,) if with_inbox else ())):
         app.include_router(module.router)

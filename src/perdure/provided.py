@@ -66,6 +66,8 @@ def _mailtrap(settings: Settings, local_inbox: LocalInbox | None) -> MailtrapEma
         from_email=settings.mail_from_email,
         from_name=settings.mail_from_name,
         api_host=settings.mailtrap_api_host,
+        account_id=settings.mailtrap_account_id,
+        rate=settings.email_rate,
         retry_delays_seconds=settings.email_retry_seconds,
     )
     if local_inbox is not None and uses_local_inbox(settings):

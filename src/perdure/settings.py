@@ -20,6 +20,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, Validation
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from perdure.errors import ConfigurationError
+from perdure.models.delivery import Rate
 
 
 def _split(value: object) -> object:
@@ -30,8 +31,18 @@ def _blank_is_unset(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
+def _rate(value: object) -> object:
+    if not isinstance(value, str) or not value.strip():
+        return _blank_is_unset(value)
+    calls, slash, seconds = value.partition("/")
+    if not slash or not calls.strip().isdecimal():
+        raise ValueError("must be a number and seconds, such as 150/10")
+    return Rate(int(calls), float(seconds))
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Numbers = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split)]
+OptionalRate = Annotated[Rate | None, BeforeValidator(_rate)]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_is_unset)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)]
 OptionalPort = Annotated[int | None, Field(ge=0, le=65535), BeforeValidator(_blank_is_unset)]
@@ -105,6 +116,9 @@ class Settings(BaseSettings):
     email_retry_seconds: Numbers = Field(
         (30, 120, 600, 1800, 7200), description="waits between the tries of a mail, comma separated"
     )
+    email_rate: OptionalRate = Field(
+        None, description="mails at most, as 150/10 for 150 in any 10 seconds; none: what Mailtrap lets through"
+    )
     mailtrap_api_key: OptionalSecret = Field(
         None, validation_alias="MAILTRAP_API_KEY", description="API token of your Mailtrap account"
     )
@@ -113,6 +127,11 @@ class Settings(BaseSettings):
     )
     mailtrap_inbox_id: OptionalText = Field(
         None, validation_alias="MAILTRAP_INBOX_ID", description="the Email Testing inbox; needed with the sandbox"
+    )
+    mailtrap_account_id: OptionalText = Field(
+        None,
+        validation_alias="MAILTRAP_ACCOUNT_ID",
+        description="the account's number: with it Mailtrap is asked what came of a mail it did not answer for",
     )
     mailtrap_api_host: OptionalText = Field(
         None,

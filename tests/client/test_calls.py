@@ -64,15 +64,7 @@ JOB = "01980000-0000-7000-8000-000000000000"
         ),
         (calls.cancel_delivery(JOB), Call("POST", f"/v1/deliveries/{JOB}/cancel")),
         (calls.get_delivery(JOB), Call("GET", f"/v1/deliveries/{JOB}")),
-<<<<<<< HEAD
-        (calls.resend_delivery(JOB), Call("POST", f"/v1/deliveries/{JOB}/resend")),
-=======
         (calls.resend_delivery(JOB, "k"), Call("POST", f"/v1/deliveries/{JOB}/resend", idempotency_key="k")),
-        (calls.list_subscriptions(), Call("GET", "/v1/subscriptions")),
-        (calls.get_subscription("ops"), Call("GET", "/v1/subscriptions/ops")),
-        (calls.set_subscription("a/b", {"events": []}), Call("PUT", "/v1/subscriptions/a%2Fb", json={"events": []})),
-        (calls.delete_subscription("ops"), Call("DELETE", "/v1/subscriptions/ops")),
->>>>>>> 03c6045 (Say of every delivery why it stands so, find it by whatever is known of it, call it off, or send it again once)
         (calls.list_suppressions(limit=2), Call("GET", "/v1/suppressions", {"limit": 2})),
         (
             calls.add_suppressions(["a@b.cc"], note="x"),
@@ -98,6 +90,8 @@ JOB = "01980000-0000-7000-8000-000000000000"
         ),
         (operator_calls.call_endpoint("e"), Call("POST", "/v1/webhook-endpoints/e/test")),
         (operator_calls.remove_endpoint("e"), Call("DELETE", "/v1/webhook-endpoints/e")),
+        (calls.providers(), Call("GET", "/v1/providers")),
+        (calls.resume_provider("mailtrap"), Call("POST", "/v1/providers/mailtrap/resume")),
         (calls.upload_file("a b.csv"), Call("POST", "/v1/files", {"name": "a b.csv"})),
         (calls.download_file(JOB), Call("GET", f"/v1/files/{JOB}")),
         (calls.delete_file(JOB), Call("DELETE", f"/v1/files/{JOB}")),

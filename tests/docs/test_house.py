@@ -16,7 +16,7 @@ def test_every_statement_names_the_schema():
     tables = (
         "api_keys|jobs|job_actions|job_events|job_files|job_log_lines|deliveries|delivery_attempts|workers|job_types|files|"
         "delivery_feedback|suppressions|file_store|file_removals|job_tags|job_tallies|job_history|idempotency_keys|"
-        "inbox_messages|queues|schedules|schedule_slots|schema_version|subscriptions|webhook_endpoints"
+        "circuits|inbox_messages|queues|schedules|schedule_slots|schema_version|subscriptions|webhook_endpoints"
     )
     bare = re.compile(rf"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|ON)\s+({tables})\b")
     found = [(path.name, match[0]) for path in SOURCES for match in bare.finditer(path.read_text())]

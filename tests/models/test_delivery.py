@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -12,6 +13,7 @@ from perdure.models.delivery import (
     DeliveryPolicy,
     DeliveryStatus,
     FailureReason,
+    Rate,
     SkipReason,
     Verdict,
 )
@@ -53,12 +55,12 @@ def test_every_try_leads_to_a_consistent_state(attempt, number, age):
     assert live == (after.next_attempt_at is not None)
     assert live == (after.finished_at is None)
     assert (after.status is DeliveryStatus.FAILED) == (after.reason is not None)
-    if live:
+    if live and attempt.verdict is not Verdict.MISCONFIGURED:
         assert number < POLICY.max_attempts
         assert after.next_attempt_at <= NOW + timedelta(seconds=POLICY.max_age_seconds)
 
 
-@given(st.sampled_from([Verdict.TRANSIENT, Verdict.AMBIGUOUS, Verdict.MISCONFIGURED]))
+@given(st.sampled_from([Verdict.TRANSIENT, Verdict.AMBIGUOUS]))
 def test_tries_are_bounded_by_the_policy(verdict):
     delivery, tries = claimed(), 0
     while True:
@@ -68,6 +70,38 @@ def test_tries_are_bounded_by_the_policy(verdict):
             break
     assert tries == POLICY.max_attempts == 4
     assert delivery.reason == FailureReason.EXHAUSTED
+
+
+def test_a_refusal_of_us_costs_the_delivery_no_try():
+    refused = claimed(4).conclude(Attempt(verdict=Verdict.MISCONFIGURED), NOW, POLICY)
+    assert (refused.status, refused.attempts, refused.spared_attempts) == (DeliveryStatus.RETRYING, 4, 1)
+    again = replace(refused, status=DeliveryStatus.SENDING, attempts=5)
+    assert again.overdue(NOW, POLICY) is None
+    assert again.conclude(Attempt(verdict=Verdict.TRANSIENT), NOW, POLICY).reason == FailureReason.EXHAUSTED
+
+
+def test_time_that_is_excused_makes_nothing_older():
+    late = NOW + timedelta(hours=2)
+    assert claimed().overdue(late, POLICY, excused_seconds=3_600) is None
+    assert claimed().overdue(late, POLICY, excused_seconds=3_599) is FailureReason.EXPIRED
+    after = claimed().conclude(Attempt(verdict=Verdict.TRANSIENT), late, POLICY, excused_seconds=5_000)
+    assert after.status is DeliveryStatus.RETRYING
+
+
+def test_doubt_is_repeated_no_more_often_than_the_policy_allows():
+    policy = replace(POLICY, ambiguous_retries=1)
+    first = claimed().conclude(Attempt(verdict=Verdict.AMBIGUOUS), NOW, policy)
+    assert first.status is DeliveryStatus.RETRYING
+    again = replace(first, status=DeliveryStatus.SENDING, attempts=2)
+    assert again.conclude(Attempt(verdict=Verdict.AMBIGUOUS), NOW, policy).reason == FailureReason.EXHAUSTED
+    assert again.conclude(Attempt(verdict=Verdict.TRANSIENT), NOW, policy).status is DeliveryStatus.RETRYING
+
+
+@given(st.integers(1, 500), st.sampled_from([0.5, 1.0, 2.0, 10.0, 60.0]))
+def test_a_rate_is_kept_by_its_burst_and_its_pace_together(calls, seconds):
+    rate = Rate(calls, seconds)
+    paced = math.ceil(round(seconds / rate.interval_seconds, 6)) - 1  # after the burst, before the time is over
+    assert rate.burst + paced == calls
 
 
 def test_retry_after_is_honoured_within_bounds():
@@ -99,7 +133,7 @@ def test_a_skip_is_no_try():
 
 
 def test_a_resend_starts_anew_and_names_the_first_of_its_chain():
-    told = claimed(3, fence=5).fail(FailureReason.EXHAUSTED, NOW)
+    told = claimed(3, fence=5, spared_attempts=1, ambiguous_attempts=1).fail(FailureReason.EXHAUSTED, NOW)
     later = NOW + timedelta(days=9)
     again = told.resend(UUID(int=3), later)
     assert again == replace(

@@ -14,7 +14,7 @@ from typing import Any
 from perdure.core.notifications.providers.mailtrap import MailtrapEmailProvider
 from perdure.core.recording import Recorder
 from perdure.db.wakeup import Topic, Wakeup
-from perdure.repositories.delivery_repository import DeliveryRepository
+from perdure.repositories.delivery_claims import DeliveryClaims
 from perdure.repositories.job_action_repository import JobActionRepository
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.schedule_repository import ScheduleRepository
@@ -82,7 +82,7 @@ FAILPOINTS: dict[str, Settle] = {
     "rescued, not announced": _announced,
     "promoted, not committed": _after(JobRepository, "promote_due"),
     "promoted, not announced": _before(Wakeup, "ring", lambda _wakeup, *topics: Topic.JOBS_READY in topics),
-    "delivery claimed, not committed": _after(DeliveryRepository, "claim_due"),
+    "delivery claimed, not committed": _after(DeliveryClaims, "claim"),
     "delivery claimed, not sent": _before(MailtrapEmailProvider, "send"),
     "mail accepted, not committed": _after(MailtrapEmailProvider, "send"),
     "mail accepted, not announced": _told(NotificationSettled),

@@ -30,7 +30,7 @@ from perdure.models.job_log import LogLevel, LogLine
 from perdure.models.lifecycle import JobStatus
 from perdure.models.outcome import Succeeded
 from perdure.models.place import START, Place
-from perdure.repositories.delivery_repository import DeliveryRepository
+from perdure.repositories.delivery_claims import DeliveryClaims, Served
 from perdure.repositories.expiring_jobs import ExpiringJobs
 from perdure.repositories.explanation_queries import ExplanationQueries
 from perdure.repositories.job_filter import JobFilter
@@ -52,6 +52,10 @@ BUFFERS_OF_A_LOOK, BUFFERS_OF_A_CLAIM = 30, 25
 
 BUFFERS_OF_AN_ANSWER = 1_200
 """What one statement for people may read: as many rows as it looks at, each perhaps on a page of its own."""
+
+SERVED = Served(
+    channel="email", provider="mailtrap", slots=LIMIT, burst=LIMIT, interval_seconds=0.1, max_age_seconds=3_600.0
+)
 
 MODES = "custom", "generic"
 TABLES = ("jobs", "deliveries", "delivery_attempts", "job_events", "job_files", "workers")
@@ -251,10 +255,13 @@ ACTS: dict[str, tuple[Act, set[str]]] = {
     "match": (match, {"jobs_pkey"}),
     "remove": (remove, {"jobs_pkey", "deliveries_once"}),
     "log": (log, {"jobs_pkey", "job_log_lines_pkey"}),
-    "claim_due": (lambda connection, _: DeliveryRepository(connection).claim_due(LIMIT, 10.0), {"deliveries_due"}),
-    "seconds until next delivery": (
-        lambda connection, _: DeliveryRepository(connection).seconds_until_next_due(),
-        {"deliveries_due"},
+    "claim deliveries": (
+        lambda connection, _: DeliveryClaims(connection).claim([(SERVED, "")], 10.0),
+        {"deliveries_by_destination", "deliveries_pkey", "circuits_pkey"},
+    ),
+    "look for deliveries": (
+        lambda connection, _: DeliveryClaims(connection).look([SERVED]),
+        {"deliveries_by_destination", "circuits_pkey"},
     ),
 }
 

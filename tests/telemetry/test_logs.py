@@ -10,6 +10,7 @@ import structlog
 
 from perdure.signals import (
     AttemptError,
+    CircuitChanged,
     FeedbackHeard,
     JobTransitioned,
     NotificationFailed,
@@ -56,6 +57,21 @@ def test_feedback_is_a_line_unless_it_is_good_news(signals, lines):
     [line] = lines()
     assert (line["msg"], line["level"], line["kind"]) == ("notification.feedback", "info", "bounced")
     assert {"delivery_id", "job_id", "provider", "status", "detail"} <= set(line)
+
+
+@pytest.mark.parametrize(
+    ("state", "msg", "level"),
+    [
+        ("OPEN", "circuit.opened", "warning"),
+        ("PAUSED", "circuit.paused", "error"),
+        ("CLOSED", "circuit.closed", "info"),
+    ],
+)
+def test_a_destination_that_is_called_no_more_or_again_is_one_line(signals, lines, state, msg, level):
+    signals.emit(CircuitChanged("mailtrap", "mailtrap", state, "CLOSED", 401, "not_permitted", "a wrong key"))
+    [line] = lines()
+    assert (line["msg"], line["level"], line["provider"]) == (msg, level, "mailtrap")
+    assert (line.get("message") == "a wrong key") == (state != "CLOSED")
 
 
 FAILED = JobTransitioned(

@@ -98,12 +98,8 @@ def everything(signals):
     signals.emit(LeaseLost(ONE))
     signals.emit(LoopInterrupted("Worker", "away", 0.2))
     signals.emit(NotificationSettled(ONE, TWO, "mailtrap", "SENT", None, 1.5))
-<<<<<<< HEAD
     signals.emit(FeedbackHeard(TWO, ONE, "mailtrap", "bounced", "BOUNCED", None))
-    signals.emit(NotificationFailed(ONE, TWO, "mailtrap", "a***", 1, "http_500", "it failed", final=False))
-=======
     signals.emit(NotificationTried("mailtrap", "transient", 0.4))
->>>>>>> 03c6045 (Say of every delivery why it stands so, find it by whatever is known of it, call it off, or send it again once)
 
 
 def test_each_signal_is_counted_under_its_labels(signals, told):

@@ -274,6 +274,9 @@ class RudeProvider:
     def __init__(self, behaviour) -> None:
         self.behaviour = behaviour
 
+    def destination(self, recipient: str) -> str:
+        return "rude"
+
     def evaluate(self, job, event) -> Evaluation:
         options = declared_options(job, self.channel, self.options)
         return judge(options, event) or Recipients(("ada@example.com",))
@@ -298,7 +301,7 @@ async def explode():
 
 @pytest.mark.parametrize(("behaviour", "error_type"), [(hang, "deadline"), (explode, "RuntimeError")])
 async def test_nothing_that_a_provider_does_reaches_the_job(platform, monkeypatch, behaviour, error_type):
-    monkeypatch.setattr("perdure.workers.notifier.PROVIDER_GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("perdure.workers.sending.PROVIDER_GRACE_SECONDS", 0.0)
     providers = ProviderRegistry([RudeProvider(behaviour)])
     notifier = Notifier(platform.database, platform.signals, platform.wakeup, providers, MessageRenderer(None))
     async with working(platform, ok, notifier=notifier) as bench:

@@ -18,6 +18,7 @@ from perdure.cli import (
     jobs,
     keys,
     operations,
+    providers,
     queues,
     run,
     schedules,
@@ -45,6 +46,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(actions.app, name="actions")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(suppressions.app, name="suppressions")
+app.add_typer(providers.app, name="providers")
 app.add_typer(queues.app, name="queues")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(subscriptions.app, name="subscriptions")

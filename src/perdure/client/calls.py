@@ -27,6 +27,7 @@ from perdure.client.answers import (
 from perdure.client.delivery_answers import Delivery, DeliveryDetail, Mail, Resent, Suppression, SuppressionsAdded
 from perdure.client.operations_answers import Health, History, JobType, QueuePause, Queues, Statistics, Worker
 from perdure.client.preview_answers import Preview
+from perdure.client.provider_answers import Provider
 from perdure.client.schedule_answers import Schedule, ScheduleSummary
 
 Id = str | UUID
@@ -177,6 +178,16 @@ def add_suppressions(
 
 def remove_suppression(address: str) -> Call[None]:
     return Call("DELETE", "/v1/suppressions", {"address": address})
+
+
+def providers() -> Call[Page[Provider]]:
+    """How notification providers stand: what waits for each, and where calls fail."""
+    return Call("GET", "/v1/providers")
+
+
+def resume_provider(name: str) -> Call[Provider]:
+    """What waits for the provider is sent again, at once."""
+    return Call("POST", f"/v1/providers/{_segment(name)}/resume")
 
 
 def upload_file(name: str) -> Call[StoredFile]:

@@ -6,6 +6,7 @@ The same idea as a job, once more: claim -> act -> conclude -> save. A provider 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -126,10 +127,23 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most ``calls`` in any ``seconds``."""
+    """At most ``calls`` in any ``seconds``: a third of them at once after a silence, the others evenly."""
 
     calls: int
     seconds: float
+
+    def __post_init__(self) -> None:
+        if self.calls < 1 or not 0 < self.seconds < math.inf:
+            raise ValueError("a rate is at least one call in a time that ends")
+
+    @property
+    def burst(self) -> int:
+        return max(self.calls // 3, 1)
+
+    @property
+    def interval_seconds(self) -> float:
+        """Between two calls once the burst is used up, so that both together keep to the rate."""
+        return self.seconds / (self.calls - self.burst + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +153,8 @@ class DeliveryPolicy:
     ``delays_seconds[n]`` is waited after failed try ``n + 1``, so there are ``len(delays_seconds) + 1`` tries; each
     try is cut at ``deadline_seconds``, and none starts later than ``max_age_seconds`` after the event. ``rate`` holds
     for each destination of the provider over all processes (None: no limit), ``max_in_flight`` for the provider in
-    each process.
+    each process. After more ambiguous tries than ``ambiguous_retries`` (None: any number) it is given up, where to tell
+    somebody twice is worse than not at all.
     """
 
     delays_seconds: tuple[float, ...]
@@ -147,10 +162,15 @@ class DeliveryPolicy:
     deadline_seconds: float
     rate: Rate | None = None
     max_in_flight: int = 10
+    ambiguous_retries: int | None = None
 
     @property
     def max_attempts(self) -> int:
         return len(self.delays_seconds) + 1
+
+    def forbids(self, ambiguous_attempts: int) -> bool:
+        """Whether so many tries of which nobody knows what came are too many to risk another."""
+        return self.ambiguous_retries is not None and ambiguous_attempts > self.ambiguous_retries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +179,9 @@ class Delivery:
 
     ``snapshot`` is the job as the event found it (JSON, excerpts only): a later run of the job, or its removal,
     does not change what this delivery tells. ``subscription`` is the one that it was written for; None: for the job's
-    own declaration.
+    own declaration. ``destination`` is what it fails and is limited together with. Of its
+    ``attempts`` some are spared (they failed because the other side refused us, and do not count), and of some nobody
+    knows what came of them: those are ambiguous.
     """
 
     delivery_id: UUID
@@ -180,6 +202,9 @@ class Delivery:
     finished_at: datetime | None = None
     resend_of: UUID | None = None
     subscription: str | None = None
+    destination: str = ""
+    spared_attempts: int = 0
+    ambiguous_attempts: int = 0
 
     @property
     def is_final(self) -> bool:
@@ -202,6 +227,8 @@ class Delivery:
             status=DeliveryStatus.PENDING,
             reason=None,
             attempts=0,
+            spared_attempts=0,
+            ambiguous_attempts=0,
             fence=0,
             provider_message_id=None,
             created_at=now,
@@ -210,19 +237,25 @@ class Delivery:
             resend_of=self.resend_of or self.delivery_id,
         )
 
-    def conclude(self, attempt: Attempt, now: datetime, policy: DeliveryPolicy) -> Delivery:
-        """What a finished try (already counted in ``attempts``) makes of the delivery."""
+    def conclude(
+        self, attempt: Attempt, now: datetime, policy: DeliveryPolicy, *, excused_seconds: float = 0.0
+    ) -> Delivery:
+        """What a finished try (already counted in ``attempts``) makes of the delivery.
+
+        ``excused_seconds`` of its age do not count: its destination was paused.
+        """
         match attempt.verdict:
-            case Verdict.ACCEPTED:
-                return self._finish(DeliveryStatus.SENT, None, now, attempt.provider_message_id)
-            case Verdict.DELIVERED:
-                return self._finish(DeliveryStatus.DELIVERED, None, now, attempt.provider_message_id)
+            case Verdict.ACCEPTED | Verdict.DELIVERED:
+                status = DeliveryStatus.SENT if attempt.verdict is Verdict.ACCEPTED else DeliveryStatus.DELIVERED
+                return self._finish(status, None, now, attempt.provider_message_id)
             case Verdict.PERMANENT:
                 return self._finish(DeliveryStatus.FAILED, FailureReason.PERMANENT, now)
             case Verdict.GONE:
                 return self._finish(DeliveryStatus.FAILED, FailureReason.ENDPOINT_DISABLED, now)
-            case Verdict.TRANSIENT | Verdict.AMBIGUOUS | Verdict.MISCONFIGURED:
-                return self._try_again(attempt, now, policy)
+            case Verdict.TRANSIENT | Verdict.AMBIGUOUS:
+                return self._try_again(attempt, now, policy, excused_seconds)
+            case Verdict.MISCONFIGURED:
+                return self._await_mending(now)
             case _:  # pragma: no cover
                 assert_never(attempt.verdict)
 
@@ -234,25 +267,35 @@ class Delivery:
         """Ends a claimed delivery without a try: its recipient is on the suppression list."""
         return replace(self._finish(DeliveryStatus.SUPPRESSED, reason, now), attempts=self.attempts - 1)
 
-    def overdue(self, now: datetime, policy: DeliveryPolicy) -> FailureReason | None:
+    def overdue(self, now: datetime, policy: DeliveryPolicy, *, excused_seconds: float = 0.0) -> FailureReason | None:
         """Why a claimed delivery must not be tried any more; None while it may."""
-        if self.attempts > policy.max_attempts:
+        if self.attempts - self.spared_attempts > policy.max_attempts or policy.forbids(self.ambiguous_attempts):
             return FailureReason.EXHAUSTED
-        too_old = now > self.created_at + timedelta(seconds=policy.max_age_seconds)
-        return FailureReason.EXPIRED if too_old else None
+        return FailureReason.EXPIRED if now > self._expires_at(policy, excused_seconds) else None
 
     def fail(self, reason: FailureReason, now: datetime) -> Delivery:
         return self._finish(DeliveryStatus.FAILED, reason, now)
 
-    def _try_again(self, attempt: Attempt, now: datetime, policy: DeliveryPolicy) -> Delivery:
-        if self.attempts >= policy.max_attempts:
-            return self.fail(FailureReason.EXHAUSTED, now)
-        delay = policy.delays_seconds[self.attempts - 1] * jitter_factor(self.delivery_id, self.attempts)
+    def _try_again(self, attempt: Attempt, now: datetime, policy: DeliveryPolicy, excused_seconds: float) -> Delivery:
+        doubts = self.ambiguous_attempts + (attempt.verdict is Verdict.AMBIGUOUS)
+        tried = replace(self, ambiguous_attempts=doubts)
+        number = self.attempts - self.spared_attempts
+        if number >= policy.max_attempts or policy.forbids(doubts):
+            return tried.fail(FailureReason.EXHAUSTED, now)
+        delay = policy.delays_seconds[number - 1] * jitter_factor(self.delivery_id, self.attempts)
         delay = max(delay, min(attempt.retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS))
         due = now + timedelta(seconds=delay)
-        if due > self.created_at + timedelta(seconds=policy.max_age_seconds):
-            return self.fail(FailureReason.EXPIRED, now)
-        return replace(self, status=DeliveryStatus.RETRYING, next_attempt_at=due)
+        if due > self._expires_at(policy, excused_seconds):
+            return tried.fail(FailureReason.EXPIRED, now)
+        return replace(tried, status=DeliveryStatus.RETRYING, next_attempt_at=due)
+
+    def _await_mending(self, now: datetime) -> Delivery:
+        """Due at once: its circuit pauses, and holds it back until somebody has mended what is wrong with us."""
+        spared = self.spared_attempts + 1
+        return replace(self, spared_attempts=spared, status=DeliveryStatus.RETRYING, next_attempt_at=now)
+
+    def _expires_at(self, policy: DeliveryPolicy, excused_seconds: float) -> datetime:
+        return self.created_at + timedelta(seconds=policy.max_age_seconds + excused_seconds)
 
     def _finish(
         self, status: DeliveryStatus, reason: str | None, now: datetime, provider_message_id: str | None = None

@@ -1,20 +1,20 @@
-"""Writes deliveries and their tries: born with a transition, claimed when due, concluded under their fence."""
+"""Writes deliveries and their tries: born with a transition, concluded under their fence."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, column, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.clock import first_id_at
-from perdure.db.base import columns_of, quoted
+from perdure.db.base import columns_of
 from perdure.db.models import DeliveryAttemptRow
-from perdure.models.delivery import LIVE, Attempt, Delivery
+from perdure.models.circuit import Call
+from perdure.models.delivery import Attempt, Delivery
 from perdure.repositories.mappers import DELIVERY_COLUMNS, delivery_arrays, delivery_from_row
 from perdure.repositories.statements import column_list, insert, unnest
 
@@ -68,30 +68,14 @@ _LAST_OF_CHAIN = text(f"""
     ORDER BY delivery.delivery_id
 """).columns(*DELIVERY_COLUMNS)
 
-# Takes due deliveries, and those whose sender's lease ended without a word. The lease is ``next_attempt_at``:
-# a try is bounded by its deadline, so the lease needs no renewal.
-_CLAIM_DUE = text(f"""
-    WITH due AS MATERIALIZED (
-        SELECT delivery_id, status FROM perdure.deliveries
-        WHERE status IN ({quoted(LIVE)}) AND next_attempt_at <= clock_timestamp()
-        ORDER BY next_attempt_at LIMIT :limit
-        FOR UPDATE SKIP LOCKED)
-    UPDATE perdure.deliveries AS delivery
-    SET status = 'SENDING', attempts = delivery.attempts + 1, fence = delivery.fence + 1,
-        next_attempt_at = clock_timestamp() + make_interval(secs => :lease_seconds)
-    FROM due WHERE delivery.delivery_id = due.delivery_id
-    RETURNING {_DELIVERY}, due.status = 'SENDING' AS sender_was_lost
-""").columns(*DELIVERY_COLUMNS, column("sender_was_lost", Boolean))
-
-_SECONDS_UNTIL_NEXT_DUE = text(f"""
-    SELECT extract(epoch FROM min(next_attempt_at) - clock_timestamp())::float8 FROM perdure.deliveries
-    WHERE status IN ({quoted(LIVE)})
-""")
-
 _CHANGED = tuple(
     one
     for one in DELIVERY_COLUMNS
-    if one.name in {"status", "reason", "provider", "attempts", "next_attempt_at", "provider_message_id", "finished_at"}
+    if one.name
+    in {
+        *("status", "reason", "provider", "destination", "attempts", "spared_attempts", "ambiguous_attempts"),
+        *("next_attempt_at", "provider_message_id", "finished_at"),
+    }
 )
 _MATCHED = tuple(one for one in DELIVERY_COLUMNS if one.name in {"delivery_id", "fence"})
 _ASSIGNMENTS = ", ".join(f"{one.name} = new.{one.name}" for one in _CHANGED)
@@ -118,7 +102,10 @@ _ADD_ATTEMPTS = text(insert("perdure.delivery_attempts", _ATTEMPT_COLUMNS, "ON C
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One finished try of a delivery: when, how long, by which provider, and what it came to."""
+    """One finished try of a delivery: when, how long, by which provider, and what it came to.
+
+    ``call`` is for the circuit of where it went; None where the provider was not called.
+    """
 
     delivery_id: UUID
     number: int
@@ -126,14 +113,7 @@ class Try:
     started_at: datetime
     duration_ms: int
     attempt: Attempt
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedDelivery:
-    """A delivery as claimed. ``sender_was_lost``: the try before this one ended without a word."""
-
-    delivery: Delivery
-    sender_was_lost: bool
+    call: Call | None = None
 
 
 class DeliveryRepository:
@@ -171,21 +151,6 @@ class DeliveryRepository:
         """Writes that a delivery, which is locked, was called off."""
         parameters = {name: getattr(cancelled, name) for name in ("delivery_id", "fence", "finished_at")}
         await self._connection.execute(_CANCEL, parameters)
-
-    async def claim_due(self, limit: int, lease_seconds: float) -> list[ClaimedDelivery]:
-        """Takes up to ``limit`` due deliveries for ``lease_seconds``; each is SENDING, its fence raised."""
-        result = await self._connection.execute(_CLAIM_DUE, {"limit": limit, "lease_seconds": lease_seconds})
-        claimed = []
-        for row in result.mappings():
-            fields: dict[str, Any] = dict(row)
-            sender_was_lost = fields.pop("sender_was_lost")
-            claimed.append(ClaimedDelivery(delivery_from_row(fields), sender_was_lost))
-        return claimed
-
-    async def seconds_until_next_due(self) -> float | None:
-        """Seconds until the next delivery is due (negative: overdue); None when none is."""
-        seconds: float | None = (await self._connection.execute(_SECONDS_UNTIL_NEXT_DUE)).scalar_one()
-        return seconds
 
     async def apply(self, deliveries: Sequence[Delivery]) -> set[UUID]:
         """Writes what tries made of deliveries, where the fence still holds; returns the ids written."""

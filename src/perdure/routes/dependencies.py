@@ -16,6 +16,7 @@ from perdure.core.endpoint_commands import EndpointCommands
 from perdure.core.file_commands import FileCommands
 from perdure.core.job_actions import JobActions
 from perdure.core.measuring import Measuring
+from perdure.core.provider_commands import ProviderCommands
 from perdure.core.queue_commands import QueueCommands
 from perdure.core.schedule_commands import ScheduleCommands
 from perdure.core.subscription_commands import SubscriptionCommands
@@ -61,6 +62,10 @@ def _job_actions(request: Request) -> JobActions:
     return request.app.state.job_actions  # type: ignore[no-any-return]
 
 
+def _provider_commands(request: Request) -> ProviderCommands:
+    return request.app.state.provider_commands  # type: ignore[no-any-return]
+
+
 def _queue_commands(request: Request) -> QueueCommands:
     return request.app.state.queue_commands  # type: ignore[no-any-return]
 
@@ -101,6 +106,7 @@ DatabasePart = Annotated[Database, Depends(_database)]
 FinishedJobsPart = Annotated[FinishedJobs, Depends(_finished_jobs)]
 FileCommandsPart = Annotated[FileCommands, Depends(_file_commands)]
 JobActionsPart = Annotated[JobActions, Depends(_job_actions)]
+ProviderCommandsPart = Annotated[ProviderCommands, Depends(_provider_commands)]
 QueueCommandsPart = Annotated[QueueCommands, Depends(_queue_commands)]
 ScheduleCommandsPart = Annotated[ScheduleCommands, Depends(_schedule_commands)]
 SubscriptionCommandsPart = Annotated[SubscriptionCommands, Depends(_subscription_commands)]

@@ -14,6 +14,7 @@ from perdure.signals.jobs import (
     TransitionRefused,
 )
 from perdure.signals.notifications import (
+    CircuitChanged,
     EndpointChanged,
     FeedbackHeard,
     NotificationCancelled,
@@ -52,6 +53,7 @@ __all__ = [
     "AttemptEndedLate",
     "AttemptError",
     "AttemptStuck",
+    "CircuitChanged",
     "EndpointChanged",
     "FeedbackHeard",
     "FileStoreMissed",

@@ -115,3 +115,20 @@ class NotificationFailed(Signal):
     error_type: str
     message: str
     final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitChanged(Signal):
+    """A destination of a provider is called no more (OPEN, PAUSED), or again (CLOSED). After the commit.
+
+    ``state`` it came to, ``before`` that; the error is the last one. ``by`` is who closed it, None: its probe did.
+    """
+
+    provider: str
+    destination: str
+    state: str
+    before: str
+    status_code: int | None
+    error_type: str | None
+    message: str | None
+    by: str | None = None

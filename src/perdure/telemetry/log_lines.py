@@ -7,10 +7,12 @@ from typing import Any
 
 import structlog
 
+from perdure.models.circuit import CircuitState
 from perdure.models.job_action import ActionStatus
 from perdure.signals import (
     AttemptEndedLate,
     AttemptStuck,
+    CircuitChanged,
     EndpointChanged,
     FeedbackHeard,
     FileStoreMissed,
@@ -150,6 +152,20 @@ def _subscribe_notifications(signals: Signals, log: Any) -> None:
     signals.subscribe(NotificationResent, resent)
     signals.subscribe(NotificationsResent, many_resent)
     signals.subscribe(NotificationCancelled, cancelled)
+
+    def circuit_changed(signal: CircuitChanged) -> None:
+        about: dict[str, Any] = {"provider": signal.provider, "destination": signal.destination}
+        if signal.state == CircuitState.CLOSED:
+            log.info("circuit.closed", **about, before=signal.before, by=signal.by)
+            return
+        error = {"status_code": signal.status_code, "error_type": signal.error_type, "message": signal.message}
+        if signal.state == CircuitState.OPEN:
+            log.warning("circuit.opened", **about, **error)
+        else:
+            advice = "mend the set-up; `perdure doctor` checks it, and `perdure providers resume` tries again at once"
+            log.error("circuit.paused", **about, **error, advice=advice)
+
+    signals.subscribe(CircuitChanged, circuit_changed)
     signals.subscribe(NotificationIntended, intended)
     signals.subscribe(NotificationFailed, failed)
 

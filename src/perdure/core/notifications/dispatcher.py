@@ -56,12 +56,16 @@ class Outbox:
 
 @dataclass(frozen=True, slots=True)
 class _Judgement:
-    """What one channel comes to. ``on_record``: whether it leaves a row even when nobody is to be told."""
+    """What one channel comes to. ``on_record``: whether it leaves a row even when nobody is to be told.
+
+    ``destinations`` has that of each recipient.
+    """
 
     channel: str
     provider: str
     evaluation: Evaluation
     on_record: bool
+    destinations: Mapping[str, str] = field(default_factory=dict)
     cause: str | None = None
 
     @property
@@ -152,18 +156,19 @@ class NotificationDispatcher:
         on_record = event in TOLD_BY_DEFAULT
         if provider is None:
             skip = Skip(SkipReason.PROVIDER_NOT_CONFIGURED)
-            return _Judgement(channel, NO_PROVIDER, skip, on_record, "no provider serves the channel")
+            return _Judgement(channel, NO_PROVIDER, skip, on_record, cause="no provider serves the channel")
         try:
             options = declared_options(job, channel, provider.options)
             on_record = on_record or (options is not None and options.selects(event))
-            return _Judgement(channel, provider.name, _evaluated(provider, job, event), on_record)
+            evaluation = _evaluated(provider, job, event)
+            return _Judgement(channel, provider.name, evaluation, on_record, _destinations(provider, evaluation))
         except ValidationError as error:
             fields = ", ".join(".".join(map(str, one["loc"])) or "all of it" for one in error.errors(include_url=False))
             cause = f"the declaration no longer fits the channel ({fields})"
-            return _Judgement(channel, provider.name, Skip(SkipReason.INVALID_DECLARATION), on_record, cause)
+            return _Judgement(channel, provider.name, Skip(SkipReason.INVALID_DECLARATION), on_record, cause=cause)
         except Exception as error:  # noqa: BLE001 (a provider must not undo the job's transition; the cause is told)
             cause = f"the provider raised {type(error).__name__}"
-            return _Judgement(channel, provider.name, Skip(SkipReason.EVALUATION_FAILED), on_record, cause)
+            return _Judgement(channel, provider.name, Skip(SkipReason.EVALUATION_FAILED), on_record, cause=cause)
 
     def _deliveries(self, job: Job, event: JobEvent, judgement: _Judgement, snapshot: dict[str, Any]) -> list[Delivery]:
         match judgement.evaluation:
@@ -198,6 +203,7 @@ class NotificationDispatcher:
             created_at=self._now,
             next_attempt_at=self._now if pending else None,
             finished_at=None if pending else self._now,
+            destination=judgement.destinations.get(recipient or "", ""),
         )
 
 
@@ -215,3 +221,8 @@ def _evaluated(provider: Provider, job: Job, event: JobEvent) -> Evaluation:
         return evaluation
     addresses = tuple(dict.fromkeys(evaluation.addresses))
     return Recipients(addresses) if addresses else Skip(SkipReason.NO_RECIPIENT)
+
+
+def _destinations(provider: Provider, evaluation: Evaluation) -> dict[str, str]:
+    recipients = evaluation.addresses if isinstance(evaluation, Recipients) else ()
+    return {recipient: provider.destination(recipient) for recipient in recipients}

@@ -1,6 +1,7 @@
 """The tables, one module each. Importing this room registers them all on ``Base.metadata``."""
 
 from perdure.db.models.api_key import ApiKeyRow
+from perdure.db.models.circuit import CircuitRow
 from perdure.db.models.delivery import DeliveryAttemptRow, DeliveryRow
 from perdure.db.models.event import JobEventRow
 from perdure.db.models.feedback import DeliveryFeedbackRow
@@ -24,6 +25,7 @@ from perdure.db.models.worker import WorkerRow
 
 __all__ = [
     "ApiKeyRow",
+    "CircuitRow",
     "DeliveryAttemptRow",
     "DeliveryFeedbackRow",
     "DeliveryRow",

@@ -53,6 +53,10 @@ class DeliveryRow(Base):
     finished_at: Mapped[datetime | None] = mapped_column(Timestamp)
     resend_of: Mapped[UUID | None] = mapped_column(UuidType)
     subscription: Mapped[str | None] = mapped_column(Text)
+    destination: Mapped[str] = mapped_column(Text)
+    """What it fails and is limited together with; "" until a sender of this code has had it."""
+    spared_attempts: Mapped[int] = mapped_column(Integer)
+    ambiguous_attempts: Mapped[int] = mapped_column(Integer)
 
     __table_args__ = (
         CheckConstraint(f"status IN ({quoted(DeliveryStatus)})", name="status"),
@@ -75,6 +79,13 @@ class DeliveryRow(Base):
         Index("deliveries_group", "status", "provider", "channel", "event", text(f"({JOB_TYPE})"), "delivery_id"),
         Index("deliveries_recipient", "recipient", "status", "delivery_id", postgresql_where=text(HAS_RECIPIENT)),
         Index("deliveries_due", "next_attempt_at", postgresql_where=text(f"status IN ({quoted(LIVE)})")),
+        Index(
+            "deliveries_by_destination",
+            "channel",
+            "destination",
+            "next_attempt_at",
+            postgresql_where=text("finished_at IS NULL"),
+        ),
     )
 
 

@@ -131,6 +131,18 @@ def missing_for(provider: Provider, recipient: str | None) -> Sequence[str]:
     return provider.missing_for(recipient) if isinstance(provider, Selective) else provider.missing_settings()
 
 
+@runtime_checkable
+class Reconciling(Protocol):
+    """What a provider has besides that can be asked whether an earlier try arrived, of which no answer came."""
+
+    async def find(self, message: Message, since: datetime) -> str | None:
+        """The provider's id of the message, taken at ``since`` or later; None where it has none, or does not say.
+
+        It is asked before the message is sent once more, so it ends within seconds and raises nothing.
+        """
+        ...
+
+
 Options = TypeVar("Options", bound=ChannelOptions)
 
 

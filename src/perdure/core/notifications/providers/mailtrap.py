@@ -11,6 +11,7 @@ import asyncio
 import importlib
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
 from perdure.core.notifications.events import JobEvent
@@ -27,6 +28,7 @@ from perdure.core.notifications.providers.http_answer import unbuildable, unconf
 from perdure.core.notifications.providers.mailtrap_answer import judge_answer
 from perdure.core.notifications.providers.mailtrap_check import check_mailtrap
 from perdure.core.notifications.providers.mailtrap_configuration import MailtrapConfiguration
+from perdure.core.notifications.providers.mailtrap_search import find_mail
 from perdure.core.notifications.unsubscribing import list_unsubscribe
 from perdure.models.delivery import Attempt, DeliveryPolicy, SkipReason
 from perdure.models.finding import Finding
@@ -84,6 +86,10 @@ class MailtrapEmailProvider:
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", "Accept": "application/json"}
         answer = await self._sender.post(self._configuration.send_url, headers, body)
         return judge_answer(answer, secrets=(key,))
+
+    async def find(self, message: Message, since: datetime) -> str | None:
+        """The mail of an earlier try that nobody answered; None without ``MAILTRAP_ACCOUNT_ID``."""
+        return await find_mail(self._configuration, message, since)
 
     async def check(self) -> Sequence[Finding]:
         return await check_mailtrap(self._configuration)

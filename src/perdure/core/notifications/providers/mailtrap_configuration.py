@@ -15,12 +15,16 @@ from pydantic import SecretStr
 
 from perdure.core.loopback import is_loopback
 from perdure.errors import ConfigurationError
-from perdure.models.delivery import DeliveryPolicy
+from perdure.models.delivery import DeliveryPolicy, Rate
 from perdure.schemas.addresses import check_address
 
 SANDBOX = "https://sandbox.api.mailtrap.io"
 PRODUCTION = "https://send.api.mailtrap.io"
 ACCOUNT = "https://mailtrap.io"
+PRODUCTION_RATE = Rate(150, 10)
+"""Mailtrap's limit for one token."""
+SANDBOX_RATE = Rate(1, 2)
+"""Mailtrap's limit depends on the plan, and is nowhere told: what every plan takes."""
 _PRODUCTION_HOSTS = ("send.api.mailtrap.io", "bulk.api.mailtrap.io")
 
 
@@ -28,7 +32,8 @@ _PRODUCTION_HOSTS = ("send.api.mailtrap.io", "bulk.api.mailtrap.io")
 class MailtrapConfiguration:
     """Everything the provider needs to know. The variables that set it are named in docs/notifications/mailtrap.md.
 
-    ``api_host`` replaces Mailtrap's own host in both modes; ``label`` tells a stand-in from Mailtrap in the audit.
+    ``api_host`` replaces Mailtrap's own host in both modes; ``label`` tells a stand-in from Mailtrap in the audit. With
+    ``account_id`` Mailtrap is asked what came of a mail that it did not answer for. ``rate`` is Mailtrap's own if None.
     """
 
     api_key: SecretStr | str | None = field(default=None, repr=False)
@@ -38,6 +43,8 @@ class MailtrapConfiguration:
     from_name: str = "Resilient Job Platform"
     api_host: str | None = None
     label: str | None = None
+    account_id: str | None = None
+    rate: Rate | None = None
     retry_delays_seconds: tuple[float, ...] = (30, 120, 600, 1800, 7200)
     max_age_seconds: float = 21_600
     deadline_seconds: float = 15
@@ -46,6 +53,7 @@ class MailtrapConfiguration:
         key = self.api_key.get_secret_value() if isinstance(self.api_key, SecretStr) else self.api_key
         object.__setattr__(self, "api_key", _checked_key(key))
         object.__setattr__(self, "inbox_id", _checked_inbox(self.inbox_id))
+        object.__setattr__(self, "account_id", _checked_account(self.account_id))
         _check_sender(self.from_email, self.from_name)
         base = None if self.api_host is None else _base_of(self.api_host)
         if self.use_sandbox and base is not None and urlsplit(base).hostname in _PRODUCTION_HOSTS:
@@ -65,7 +73,15 @@ class MailtrapConfiguration:
             delays_seconds=self.retry_delays_seconds,
             max_age_seconds=self.max_age_seconds,
             deadline_seconds=self.deadline_seconds,
+            rate=self.rate or self._usual_rate,
         )
+
+    @property
+    def _usual_rate(self) -> Rate | None:
+        """What Mailtrap lets through; none for a host that stands in for it."""
+        if self.api_host is not None:
+            return None
+        return SANDBOX_RATE if self.use_sandbox else PRODUCTION_RATE
 
     @property
     def missing(self) -> list[str]:
@@ -110,6 +126,15 @@ def _checked_inbox(inbox_id: str | None) -> str | None:
     if not re.fullmatch(r"[A-Za-z0-9_-]*", stripped):
         raise ConfigurationError(
             "MAILTRAP_INBOX_ID is not an inbox id. Take the number from the address of the inbox's page in Mailtrap."
+        )
+    return stripped or None
+
+
+def _checked_account(account_id: str | None) -> str | None:
+    stripped = (account_id or "").strip()
+    if not re.fullmatch(r"[0-9]*", stripped):
+        raise ConfigurationError(
+            "MAILTRAP_ACCOUNT_ID is not an account's number. It is shown in Mailtrap under Settings, Account."
         )
     return stripped or None
 
