@@ -61,7 +61,7 @@ docs: $(STAMP) ## Build the documentation's site in build/site
 	$(BIN)/python -m documentation site
 
 requirements: $(STAMP) ## Pin the dependencies anew, with hashes
-	$(BIN)/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra smtp --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-annotate --upgrade --output-file requirements/runtime.txt
 	$(BIN)/uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-annotate --upgrade --output-file requirements/dev.txt

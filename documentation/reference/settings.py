@@ -14,9 +14,9 @@ Read once, when a process starts: flags before the environment, before `.env` in
 defaults. Any variable can be read from a file instead: `MAILTRAP_API_KEY_FILE=/run/secrets/key` stands for
 `MAILTRAP_API_KEY`. Empty counts as unset.
 
-The providers' variables (`MAILTRAP_…`, `MAIL_FROM_…`, `SLACK_…`, `WEBHOOK_…`) are needed wherever a notifier runs: in
-`perdure serve` and in `perdure worker`, unless `PERDURE_RUN_NOTIFIER=false`. `MAILTRAP_WEBHOOK_SECRET` is for
-`perdure serve` alone.
+The providers' variables (`MAILTRAP_…`, `SMTP_URL`, `MAIL_FROM_…`, `SLACK_…`, `WEBHOOK_…`, and those of packages) are
+needed wherever a notifier runs: in `perdure serve` and in `perdure worker`, unless `PERDURE_RUN_NOTIFIER=false`.
+`MAILTRAP_WEBHOOK_SECRET` is for `perdure serve` alone.
 """
 _CLIENTS = """
 Commands and clients also read `PERDURE_URL` (where the server is, http://127.0.0.1:8080) and `PERDURE_API_KEY`.

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, cast
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from uuid_utils.compat import uuid7
 
 from perdure.core import submission
 from perdure.core.job_factory import JobFactory
-from perdure.core.notifications.providers.registry import BUILTIN_CHANNELS
+from perdure.core.notifications.providers.packaged import installed_channels
 from perdure.db.borrowed_connection import BorrowedConnection, borrow, borrow_async, completed
 from perdure.db.wakeup import NOW_AND_RING_AT_COMMIT, Topic
 from perdure.errors import MalformedJSON, PerdureError
@@ -32,7 +33,11 @@ from perdure.schemas.reading import read_json
 
 __all__ = ["enqueue", "enqueue_async"]
 
-_FACTORY = JobFactory(BUILTIN_CHANNELS)
+
+@cache
+def _factory() -> JobFactory:
+    """Made at the first job: packages may bring channels."""
+    return JobFactory(installed_channels())
 
 
 def enqueue(connection: Any, job_type: str, payload: Any = None, *, wake: bool = True, **declared: Any) -> UUID:
@@ -59,7 +64,7 @@ async def _enqueue(connection: BorrowedConnection, declared: Mapping[str, Any], 
     [answer] = (await connection.execute(NOW_AND_RING_AT_COMMIT, {"topics": _topics(sent) if wake else []})).mappings()
     now = datetime.fromisoformat(answer["now"]).astimezone(UTC)
     ours = cast("AsyncConnection", connection)  # as far as is needed here
-    [job] = (await submission.store(ours, _FACTORY, {uuid7(): sent}, now)).values()
+    [job] = (await submission.store(ours, _factory(), {uuid7(): sent}, now)).values()
     if isinstance(job, PerdureError):
         raise job
     return job.job_id

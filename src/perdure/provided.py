@@ -1,4 +1,7 @@
-"""The notification providers that the settings ask for, constructed: whoever adds a provider joins it here."""
+"""The notification providers that the settings ask for, constructed: whoever adds a provider joins it here.
+
+Those of installed packages come along by themselves, each with settings of its own.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,13 @@ from perdure.core.notifications.endpoints import NO_ENDPOINTS, Endpoints
 from perdure.core.notifications.providers.base import Provider
 from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
 from perdure.core.notifications.providers.mailtrap_feedback import MailtrapFeedback
+from perdure.core.notifications.providers.packaged import joined, packaged_providers
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.providers.slack import SlackConfiguration, SlackProvider
+from perdure.core.notifications.providers.smtp import SmtpConfiguration, SmtpEmailProvider
 from perdure.core.notifications.providers.webhook import WebhookConfiguration, WebhookProvider
 from perdure.core.notifications.unsubscribing import UnsubscribeLinks
-from perdure.settings import Settings
+from perdure.settings import Environment, Settings
 
 LOCAL_INBOX_ID = "local"
 LOCAL_INBOX_KEY = "local-inbox"
@@ -29,8 +34,8 @@ class LocalInbox:
 
 
 def uses_local_inbox(settings: Settings) -> bool:
-    """Whether mails go to the local inbox where there is one: only when the user named no Mailtrap of their own."""
-    return settings.mailtrap_api_key is None and settings.mailtrap_api_host is None
+    """Whether mails go to the local inbox where there is one: only when the user named nothing of their own."""
+    return settings.mailtrap_api_key is None and settings.mailtrap_api_host is None and settings.smtp_url is None
 
 
 def provided(
@@ -40,7 +45,8 @@ def provided(
 
     ``endpoints`` says where the names of webhook endpoints lead.
     """
-    providers: list[Provider] = [_mailtrap(settings, local_inbox), _slack(settings), _webhook(settings, endpoints)]
+    builtin: list[Provider] = [_email(settings, local_inbox), _slack(settings), _webhook(settings, endpoints)]
+    providers = joined(builtin, packaged_providers(Environment().get))
     return ProviderRegistry(providers, AllowedRecipients(settings.allowed_recipients))
 
 
@@ -56,6 +62,19 @@ def unsubscribe_links(settings: Settings) -> UnsubscribeLinks | None:
     if settings.public_url is None or settings.secret is None:
         return None
     return UnsubscribeLinks(settings.public_url, settings.secret.get_secret_value())
+
+
+def _email(settings: Settings, local_inbox: LocalInbox | None) -> Provider:
+    if settings.smtp_url is None:
+        return _mailtrap(settings, local_inbox)
+    return SmtpEmailProvider(
+        SmtpConfiguration(
+            url=settings.smtp_url,
+            from_email=settings.mail_from_email,
+            from_name=settings.mail_from_name,
+            retry_delays_seconds=settings.email_retry_seconds,
+        )
+    )
 
 
 def _mailtrap(settings: Settings, local_inbox: LocalInbox | None) -> MailtrapEmailProvider:

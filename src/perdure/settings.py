@@ -143,6 +143,11 @@ class Settings(BaseSettings):
         validation_alias="MAILTRAP_WEBHOOK_SECRET",
         description="the signing secrets of Mailtrap's webhooks, comma separated, where the server runs",
     )
+    smtp_url: OptionalSecret = Field(
+        None,
+        validation_alias="SMTP_URL",
+        description="a mail server that sends instead of Mailtrap: smtp://user:password@host:587, or smtps://…",
+    )
     mail_from_email: str = Field("hello@demomailtrap.co", validation_alias="MAIL_FROM_EMAIL", description="the sender")
     mail_from_name: str = Field(
         "Resilient Job Platform", validation_alias="MAIL_FROM_NAME", description="the sender's name"
@@ -193,11 +198,11 @@ class Settings(BaseSettings):
     def read(cls, environment: Mapping[str, str] | None = None, **flags: Any) -> Settings:
         """The settings of this process; ``flags`` that are None leave the choice to the environment."""
         given = {name: value for name, value in flags.items() if value is not None}
-        known = {variable: name for name in cls.model_fields for variable in variables(name)}
-        found = _environment(os.environ if environment is None else environment, known)
-        for variable, name in known.items():
-            if variable in found:
-                given.setdefault(name, found[variable])
+        found = Environment(environment)
+        for name in cls.model_fields.keys() - given.keys():
+            value = next(filter(None, map(found.get, variables(name))), None)
+            if value is not None:
+                given[name] = value
         try:
             return cls(**given)
         except ValidationError as error:
@@ -212,16 +217,20 @@ def variables(field: str) -> tuple[str, ...]:
     return (str(alias),) if alias is not None else (f"PERDURE_{field.upper()}",)
 
 
-def _environment(environment: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
-    """The variables that are set, the environment before ``.env``, files of secrets read; empty is unset."""
-    dotenv = {name: value for name, value in dotenv_values(".env").items() if value is not None}
-    merged = {name: value for name, value in (dotenv | dict(environment)).items() if value.strip()}
-    found = {name: value for name, value in merged.items() if name in known}
-    for name, path in merged.items():
-        variable = name.removesuffix("_FILE")
-        if variable != name and variable in known and variable not in found:
-            found[variable] = _read_secret(name, path)
-    return found
+class Environment:
+    """The variables that are set, the process's before those of ``.env``; empty is unset."""
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        dotenv = {name: value for name, value in dotenv_values(".env").items() if value is not None}
+        merged = dotenv | dict(os.environ if variables is None else variables)
+        self._set = {name: value for name, value in merged.items() if value.strip()}
+
+    def get(self, name: str) -> str | None:
+        """The variable, or what is in the file that ``NAME_FILE`` names; raises ``ConfigurationError`` without it."""
+        path = self._set.get(f"{name}_FILE")
+        if name in self._set or path is None:
+            return self._set.get(name)
+        return _read_secret(f"{name}_FILE", path)
 
 
 def _read_secret(name: str, path: str) -> str:

@@ -89,7 +89,7 @@ def dev(
 
     def ready(url: str, asks_for_keys: bool) -> None:  # noqa: FBT001 (``app.Ready``)
         stop_with_parent()
-        mails = f"{url}/v1/inbox" if uses_local_inbox(settings) else "at Mailtrap, as your MAILTRAP_ variables say"
+        mails = _mails(settings, f"{url}/v1/inbox" if uses_local_inbox(settings) else None)
         _say_ready(
             BANNER.format(url=url, mails=mails, key=KEY_HEADER if asks_for_keys else ""), {"url": url}, as_json=as_json
         )
@@ -220,6 +220,15 @@ def _say_workers_ready(metrics_urls: list[str], *, as_json: bool) -> None:
         values |= {"metrics_url": metrics_urls[0], "metrics_urls": metrics_urls}
     watched = f", watched at {', '.join(metrics_urls)}" if metrics_urls else ""
     _say_ready(f"The worker runs{watched}", values, as_json=as_json)
+
+
+def _mails(settings: Settings, inbox: str | None) -> str:
+    """Where mails are to be looked for."""
+    if inbox is not None:
+        return inbox
+    if settings.smtp_url is not None:
+        return "at your mail server, as SMTP_URL says"
+    return "at Mailtrap, as your MAILTRAP_ variables say"
 
 
 def _say_ready(text: str, values: dict[str, Any], *, as_json: bool) -> None:

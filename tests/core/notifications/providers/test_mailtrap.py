@@ -8,13 +8,12 @@ import httpx2
 import mailtrap as sdk  # type: ignore[import-untyped]
 import pytest
 import trustme
-from tests.core.notifications.jobs import a_message, ended_job
+from tests.core.notifications.jobs import a_message
 from tests.stand_in.mailtrap_server import MailtrapStandIn
 
-from perdure.core.notifications.events import JobEvent
-from perdure.core.notifications.providers.base import Message, Recipients, Skip
+from perdure.core.notifications.providers.base import Message
 from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
-from perdure.models.delivery import SkipReason, Verdict
+from perdure.models.delivery import Verdict
 from perdure.outbound.http_send import HttpSender
 
 KEY = "f00dcafef00dcafe"
@@ -175,34 +174,6 @@ async def test_a_hostile_text_stays_inside_its_json_value(stand_in, provider):
     [received] = stand_in.received
     assert json.loads(received.body)["text"] == hostile
     assert json.loads(received.body)["to"] == [{"email": "reader@example.com"}]
-
-
-@pytest.mark.parametrize(
-    ("context", "expected"),
-    [
-        ({"email": "a@example.com"}, Recipients(("a@example.com",))),
-        ({"email": "a@b.test"}, Recipients(("a@b.test",))),
-        (None, Skip(SkipReason.NO_RECIPIENT)),
-        ({}, Skip(SkipReason.NO_RECIPIENT)),
-        ({"email": None}, Skip(SkipReason.NO_RECIPIENT)),
-        ({"email": 5}, Skip(SkipReason.INVALID_RECIPIENT)),
-        ({"email": ""}, Skip(SkipReason.INVALID_RECIPIENT)),
-        ({"email": "nobody"}, Skip(SkipReason.INVALID_RECIPIENT)),
-    ],
-)
-def test_the_context_names_whom_to_tell(context, expected):
-    provider = MailtrapEmailProvider(MailtrapConfiguration())
-    assert provider.evaluate(ended_job(notifications={"email": {}}, context=context), JobEvent.SUCCESS) == expected
-
-
-@pytest.mark.parametrize(
-    ("declared", "reason"),
-    [({"enabled": False, "on": []}, SkipReason.CHANNEL_DISABLED), ({"on": []}, SkipReason.EVENT_NOT_SELECTED)],
-)
-def test_what_the_channel_says_comes_before_whom_the_context_names(declared, reason):
-    provider = MailtrapEmailProvider(MailtrapConfiguration())
-    job = ended_job(notifications={"email": declared}, context={"email": 5})
-    assert provider.evaluate(job, JobEvent.SUCCESS) == Skip(reason)
 
 
 def test_a_stand_in_is_told_from_mailtrap_in_the_audit():

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.core.notifications.providers.base import ChannelOptions
-from perdure.core.notifications.providers.mailtrap import EmailOptions, MailtrapConfiguration, MailtrapEmailProvider
+from perdure.core.notifications.providers.email_channel import EmailOptions
+from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
 from perdure.core.notifications.providers.registry import BUILTIN, ProviderRegistry
 from perdure.errors import ConfigurationError, FieldProblem
 
@@ -27,9 +28,10 @@ def test_one_provider_a_channel(registry):
         ProviderRegistry([provider, provider])
 
 
-def test_every_builtin_provider_has_a_channel_of_its_own_and_options():
-    assert len({provider.channel for provider in BUILTIN}) == len(BUILTIN)
-    assert all(issubclass(provider.options, ChannelOptions) for provider in BUILTIN)
+def test_every_builtin_provider_has_a_channel_and_its_options():
+    options = {provider.channel: provider.options for provider in BUILTIN}
+    assert all(provider.options is options[provider.channel] for provider in BUILTIN), "whoever serves it"
+    assert all(issubclass(model, ChannelOptions) for model in options.values())
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,9 @@ class Skip:
 
 Evaluation = Recipients | Skip
 
+CONTRACT = 1
+"""The version of what stands here, for providers of other packages: raised when one that was right would be no more."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:

@@ -15,38 +15,26 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from perdure.core.notifications.events import JobEvent
-from perdure.core.notifications.providers.base import (
-    ChannelOptions,
-    Evaluation,
-    Message,
-    Recipients,
-    Skip,
-    declared_options,
-    judge,
-)
+from perdure.core.notifications.providers.base import ChannelOptions, Evaluation, Message
+from perdure.core.notifications.providers.email_channel import CHANNEL, EmailOptions, evaluate_email
 from perdure.core.notifications.providers.http_answer import unbuildable, unconfigured
 from perdure.core.notifications.providers.mailtrap_answer import judge_answer
 from perdure.core.notifications.providers.mailtrap_check import check_mailtrap
 from perdure.core.notifications.providers.mailtrap_configuration import MailtrapConfiguration
 from perdure.core.notifications.providers.mailtrap_search import find_mail
 from perdure.core.notifications.unsubscribing import list_unsubscribe
-from perdure.models.delivery import Attempt, DeliveryPolicy, SkipReason
+from perdure.models.delivery import Attempt, DeliveryPolicy
 from perdure.models.finding import Finding
 from perdure.models.job import Job
 from perdure.outbound.http_send import HttpSender
-from perdure.schemas.addresses import check_address
 
-__all__ = ["EmailOptions", "MailtrapConfiguration", "MailtrapEmailProvider"]
-
-
-class EmailOptions(ChannelOptions):
-    """A mail to ``context.email``."""
+__all__ = ["MailtrapConfiguration", "MailtrapEmailProvider"]
 
 
 class MailtrapEmailProvider:
-    """The channel ``email``: one mail to the address in the job's context."""
+    """The channel ``email``, by Mailtrap's API."""
 
-    channel: ClassVar[str] = "email"
+    channel: ClassVar[str] = CHANNEL
     options: ClassVar[type[ChannelOptions]] = EmailOptions
 
     def __init__(self, configuration: MailtrapConfiguration, sender: HttpSender | None = None) -> None:
@@ -66,10 +54,7 @@ class MailtrapEmailProvider:
         return "mailtrap"
 
     def evaluate(self, job: Job, event: JobEvent) -> Evaluation:
-        options = declared_options(job, self.channel, EmailOptions)
-        if options is None:
-            return Skip(SkipReason.CHANNEL_DISABLED)
-        return judge(options, event) or _recipient(job.context)
+        return evaluate_email(job, event)
 
     def missing_settings(self) -> Sequence[str]:
         return self._configuration.missing
@@ -122,15 +107,3 @@ class MailtrapEmailProvider:
 async def _sdk() -> Any:
     """The SDK, imported at the first mail and in a thread: it takes half a second. (It has no type hints.)"""
     return await asyncio.to_thread(importlib.import_module, "mailtrap")
-
-
-def _recipient(context: Any) -> Evaluation:
-    email = context.get("email") if isinstance(context, dict) else None
-    if email is None:
-        return Skip(SkipReason.NO_RECIPIENT)
-    if not isinstance(email, str):
-        return Skip(SkipReason.INVALID_RECIPIENT)
-    try:
-        return Recipients((check_address(email),))
-    except ValueError:
-        return Skip(SkipReason.INVALID_RECIPIENT)

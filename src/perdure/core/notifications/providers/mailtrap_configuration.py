@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from perdure.core.loopback import is_loopback
+from perdure.core.notifications.providers.email_channel import MAX_AGE_SECONDS, RETRY_DELAYS_SECONDS, check_sender
 from perdure.errors import ConfigurationError
 from perdure.models.delivery import DeliveryPolicy, Rate
-from perdure.schemas.addresses import check_address
 
 SANDBOX = "https://sandbox.api.mailtrap.io"
 PRODUCTION = "https://send.api.mailtrap.io"
@@ -45,8 +45,8 @@ class MailtrapConfiguration:
     label: str | None = None
     account_id: str | None = None
     rate: Rate | None = None
-    retry_delays_seconds: tuple[float, ...] = (30, 120, 600, 1800, 7200)
-    max_age_seconds: float = 21_600
+    retry_delays_seconds: tuple[float, ...] = RETRY_DELAYS_SECONDS
+    max_age_seconds: float = MAX_AGE_SECONDS
     deadline_seconds: float = 15
 
     def __post_init__(self) -> None:
@@ -54,7 +54,7 @@ class MailtrapConfiguration:
         object.__setattr__(self, "api_key", _checked_key(key))
         object.__setattr__(self, "inbox_id", _checked_inbox(self.inbox_id))
         object.__setattr__(self, "account_id", _checked_account(self.account_id))
-        _check_sender(self.from_email, self.from_name)
+        check_sender(self.from_email, self.from_name)
         base = None if self.api_host is None else _base_of(self.api_host)
         if self.use_sandbox and base is not None and urlsplit(base).hostname in _PRODUCTION_HOSTS:
             raise ConfigurationError(
@@ -137,17 +137,6 @@ def _checked_account(account_id: str | None) -> str | None:
             "MAILTRAP_ACCOUNT_ID is not an account's number. It is shown in Mailtrap under Settings, Account."
         )
     return stripped or None
-
-
-def _check_sender(email: str, name: str) -> None:
-    try:
-        check_address(email)
-    except ValueError:
-        raise ConfigurationError(
-            "MAIL_FROM_EMAIL is not a bare e-mail address. Put the sender's name in MAIL_FROM_NAME."
-        ) from None
-    if not name.strip() or not name.isprintable():
-        raise ConfigurationError("MAIL_FROM_NAME must be one line of printable text.")
 
 
 def _base_of(api_host: str) -> str:

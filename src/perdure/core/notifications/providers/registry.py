@@ -15,11 +15,12 @@ from perdure.core.notifications.allowed_recipients import EVERYBODY, AllowedReci
 from perdure.core.notifications.providers.base import ChannelOptions, Provider
 from perdure.core.notifications.providers.mailtrap import MailtrapEmailProvider
 from perdure.core.notifications.providers.slack import SlackProvider
+from perdure.core.notifications.providers.smtp import SmtpEmailProvider
 from perdure.core.notifications.providers.webhook import WebhookProvider
 from perdure.errors import ConfigurationError, FieldProblem
 
-BUILTIN: tuple[type[Provider], ...] = (MailtrapEmailProvider, SlackProvider, WebhookProvider)
-"""The providers that come with the platform; the bootstrap constructs them, the contract tests hold for each."""
+BUILTIN: tuple[type[Provider], ...] = (MailtrapEmailProvider, SmtpEmailProvider, SlackProvider, WebhookProvider)
+"""The providers that come with the platform; ``provided`` constructs those that the settings ask for."""
 
 _SHOWN_NAME = 100
 
