@@ -108,10 +108,10 @@ class RangeNotSatisfiable(InvalidInput):
 class IdempotencyKeyReused(InvalidInput):
     code = "idempotency_key_reused"
 
-    def __init__(self, job_id: UUID, fields: list[str]) -> None:
+    def __init__(self, job_id: UUID, fields: list[str], made: str = "job") -> None:
         super().__init__(
-            f"Another request made {job_id} under this Idempotency-Key; it differs in {', '.join(fields)}. Send what "
-            "was sent then, or a new key."
+            f"The {made} {job_id} was made under this Idempotency-Key, by a request that differs in "
+            f"{', '.join(fields)}. Send what was sent then, or a new key."
         )
         self.job_id = job_id
         self.fields = fields

@@ -129,8 +129,8 @@ def test_the_exit_code_tells_how_a_job_ended(url):
     assert "a***@b***.co" in detail.stdout
     again = perdure("deliveries", "resend", rows[1][0], "--json", url=url)
     assert json.loads(again.stdout)["resend_of"] == rows[1][0]
-    counted = perdure("deliveries", "resend-all", "--status", "skipped", "--job", job_id, "--dry-run", url=url)
-    assert counted.stdout == "It would send 0 of 1 again.\n"
+    counted = perdure("deliveries", "resend-all", "--status", "failed", "--job", job_id, "--dry-run", url=url)
+    assert counted.stdout == "It would send 0 of 0 again.\n"
     cancelled = perdure("deliveries", "cancel", rows[1][0], url=url)
     assert (cancelled.returncode, "SKIPPED already" in cancelled.stderr) == (1, True)
 

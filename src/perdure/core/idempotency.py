@@ -24,6 +24,7 @@ KEPT = timedelta(hours=24)
 """How long a key is known."""
 MAX_MEMBERS = 32
 """An object that has more is compared as a whole."""
+RESEND_OF = "resend_of"
 _DIGEST_BYTES = 8
 
 
@@ -43,14 +44,14 @@ def submission_of(job_id: UUID, sent: JobCreate) -> FirstSubmission:
 
 def resend_of(delivery_id: UUID, again_id: UUID) -> FirstSubmission:
     """What is kept of the request to send a delivery again: the id of the further one takes the place of a job's."""
-    return FirstSubmission(again_id, {"resend_of": str(delivery_id)})
+    return FirstSubmission(again_id, {RESEND_OF: str(delivery_id)})
 
 
 def check_same(first: FirstSubmission, again: FirstSubmission) -> None:
     """Raises ``IdempotencyKeyReused`` where the two do not declare the same."""
     differing = _differing(first.digests, again.digests)
     if differing:
-        raise IdempotencyKeyReused(first.job_id, differing)
+        raise IdempotencyKeyReused(first.job_id, differing, "delivery" if RESEND_OF in first.digests else "job")
 
 
 def _differing(first: Mapping[str, str], again: Mapping[str, str]) -> list[str]:

@@ -7,14 +7,10 @@ from typing import Any
 
 import structlog
 
-from perdure.models.circuit import CircuitState
 from perdure.models.job_action import ActionStatus
 from perdure.signals import (
     AttemptEndedLate,
     AttemptStuck,
-    CircuitChanged,
-    EndpointChanged,
-    FeedbackHeard,
     FileStoreMissed,
     FileStoreSeen,
     HistoryPruned,
@@ -24,11 +20,6 @@ from perdure.signals import (
     LeaseLost,
     LoopBroken,
     LoopInterrupted,
-    NotificationCancelled,
-    NotificationFailed,
-    NotificationIntended,
-    NotificationResent,
-    NotificationsResent,
     QueuePaused,
     QueueResumed,
     ScheduleFailed,
@@ -42,17 +33,15 @@ from perdure.signals import (
     WorkerStopped,
     WorkerWornOut,
 )
+from perdure.telemetry import notification_log_lines
 from perdure.telemetry.log_rendering import JOB_EVENT
-
-_GOOD_NEWS = frozenset({"delivered", "opened", "clicked"})
-"""Feedback that is expected, and there may be a lot of it."""
 
 
 def subscribe(signals: Signals) -> None:
     """Writes the log lines of the platform's signals."""
     log = structlog.get_logger("perdure")
     _subscribe_jobs(signals, log)
-    _subscribe_notifications(signals, log)
+    notification_log_lines.subscribe(signals, log)
     _subscribe_processes(signals, log)
     _subscribe_schedules(signals, log)
     _subscribe_keeping(signals, log)
@@ -95,79 +84,6 @@ def _subscribe_schedules(signals: Signals, log: Any) -> None:
 
     signals.subscribe(SlotsMissed, missed)
     signals.subscribe(ScheduleFailed, failed)
-
-
-def _subscribe_notifications(signals: Signals, log: Any) -> None:
-    def intended(signal: NotificationIntended) -> None:
-        why = {"subscription": signal.subscription, "cause": signal.cause}
-        about = {JOB_EVENT: signal.event, "channels": dict(signal.channels)}
-        given = {name: value for name, value in why.items() if value is not None}
-        log.info("notification.intent", job_id=str(signal.job_id), **about, **given)
-
-    def failed(signal: NotificationFailed) -> None:
-        log.warning(
-            "notification.failed",
-            delivery_id=str(signal.delivery_id),
-            job_id=str(signal.job_id),
-            provider=signal.provider,
-            recipient=signal.recipient,
-            attempt=signal.attempt,
-            error_type=signal.error_type,
-            message=signal.message,
-            final=signal.final,
-        )
-
-    def endpoint_changed(signal: EndpointChanged) -> None:
-        say = log.info if signal.by is not None else log.warning
-        about = {"by": signal.by, "reason": signal.reason}
-        given = {name: value for name, value in about.items() if value is not None}
-        say(f"endpoint.{signal.change}", endpoint=signal.endpoint, **given)
-
-    def heard(signal: FeedbackHeard) -> None:
-        level = logging.DEBUG if signal.kind in _GOOD_NEWS else logging.INFO
-        if logging.getLogger("perdure").isEnabledFor(level):
-            log.log(
-                level,
-                "notification.feedback",
-                delivery_id=str(signal.delivery_id),
-                job_id=str(signal.job_id),
-                provider=signal.provider,
-                kind=signal.kind,
-                status=signal.status,
-                detail=signal.detail,
-            )
-
-    signals.subscribe(EndpointChanged, endpoint_changed)
-    signals.subscribe(FeedbackHeard, heard)
-
-    def resent(signal: NotificationResent) -> None:
-        log.info("notification.resent", **_delivery(signal), by=signal.by)
-
-    def cancelled(signal: NotificationCancelled) -> None:
-        log.info("notification.cancelled", **_delivery(signal), by=signal.by)
-
-    def many_resent(signal: NotificationsResent) -> None:
-        log.info("notifications.resent", count=signal.count, by=signal.by)
-
-    signals.subscribe(NotificationResent, resent)
-    signals.subscribe(NotificationsResent, many_resent)
-    signals.subscribe(NotificationCancelled, cancelled)
-
-    def circuit_changed(signal: CircuitChanged) -> None:
-        about: dict[str, Any] = {"provider": signal.provider, "destination": signal.destination}
-        if signal.state == CircuitState.CLOSED:
-            log.info("circuit.closed", **about, before=signal.before, by=signal.by)
-            return
-        error = {"status_code": signal.status_code, "error_type": signal.error_type, "message": signal.message}
-        if signal.state == CircuitState.OPEN:
-            log.warning("circuit.opened", **about, **error)
-        else:
-            advice = "mend the set-up; `perdure doctor` checks it, and `perdure providers resume` tries again at once"
-            log.error("circuit.paused", **about, **error, advice=advice)
-
-    signals.subscribe(CircuitChanged, circuit_changed)
-    signals.subscribe(NotificationIntended, intended)
-    signals.subscribe(NotificationFailed, failed)
 
 
 def _subscribe_processes(signals: Signals, log: Any) -> None:
@@ -242,10 +158,6 @@ def _subscribe_keeping(signals: Signals, log: Any) -> None:
     signals.subscribe(QueueResumed, resumed)
     signals.subscribe(FileStoreMissed, files_missed)
     signals.subscribe(FileStoreSeen, files_seen)
-
-
-def _delivery(signal: NotificationResent | NotificationCancelled) -> dict[str, str]:
-    return {"delivery_id": str(signal.delivery_id), "job_id": str(signal.job_id), "provider": signal.provider}
 
 
 def _attempt(signal: AttemptStuck | AttemptEndedLate) -> dict[str, Any]:
