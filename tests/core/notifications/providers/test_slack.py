@@ -66,7 +66,7 @@ async def test_slack_s_own_word_is_told(stand_in, provider, behaviour, word):
 
 def test_one_message_a_second():
     policy = SlackProvider(SlackConfiguration()).policy
-    assert policy.rate == Rate(1, 1.0)
+    assert (policy.rate, policy.ambiguous_retries) == (Rate(1, 1.0), 1)
     assert (policy.max_attempts, policy.max_age_seconds, policy.deadline_seconds) == (5, 3600, 10)
 
 

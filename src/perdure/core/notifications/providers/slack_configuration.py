@@ -56,6 +56,7 @@ class SlackConfiguration:
             deadline_seconds=self.deadline_seconds,
             rate=Rate(1, 1.0),
             max_in_flight=4,
+            ambiguous_retries=1,
         )
 
     @property
