@@ -14,6 +14,7 @@ from perdure.core.feedback import FeedbackTaking
 from perdure.core.retention import Retention, RetentionPolicy
 from perdure.models.delivery import Attempt, DeliveryPolicy, DeliveryStatus, Verdict
 from perdure.models.feedback import Feedback, FeedbackKind
+from perdure.repositories.delivery_claims import DeliveryClaims
 from perdure.repositories.delivery_queries import DeliveryQueries
 from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.repositories.feedback_repository import FeedbackRepository
@@ -105,7 +106,7 @@ async def test_a_mail_that_was_thought_lost_is_not_sent_again(database, taking, 
     retrying = await written(database, DeliveryStatus.RETRYING)
     await taking.take([said(retrying.delivery_id, FeedbackKind.SOFT_BOUNCED)])
     async with database.transaction() as connection:
-        assert await DeliveryRepository(connection).claim_due(10, 30) == []
+        assert await DeliveryClaims(connection).look([]) == [], "nobody is to send it any more"
     delivery, _ = await read(database, retrying.delivery_id)
     assert delivery.status is DeliveryStatus.SENT
     assert [one.status for one in settled] == ["SENT"]

@@ -24,6 +24,7 @@ from perdure.core.notifications.rendering import MessageRenderer
 from perdure.models.delivery import Attempt, Delivery, DeliveryPolicy, DeliveryStatus, Verdict
 from perdure.models.lifecycle import JobStatus
 from perdure.processors.base import processor
+from perdure.repositories.delivery_claims import DeliveryClaims, Served
 from perdure.repositories.delivery_queries import DeliveryQueries
 from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.settings import Settings
@@ -34,6 +35,7 @@ TOLD = {
     "context": {"email": "ada@example.com"},
     "notifications": {"email": {"enabled": True, "on": ["SUCCESS", "FAILURE"]}},
 }
+MAILS = Served(channel="email", provider="mailtrap", slots=1), "mailtrap"
 SETTLED = {DeliveryStatus.SENT, DeliveryStatus.FAILED, DeliveryStatus.SKIPPED, DeliveryStatus.SUPPRESSED}
 
 
@@ -242,10 +244,10 @@ async def test_one_that_was_called_off_is_not_sent_and_no_sender_of_before_is_be
     async with working(platform, ok, notifier=None) as bench:
         job = await bench.run("test.ok", **TOLD)
     async with platform.database.transaction() as connection:
-        [first] = await DeliveryRepository(connection).claim_due(1, -1.0)  # its lease is over at once
+        [first] = await DeliveryClaims(connection).claim([MAILS], -1.0)  # its lease is over at once
     async with platform.database.transaction() as connection:
         deliveries = DeliveryRepository(connection)
-        [second] = await deliveries.claim_due(1, 60.0)
+        [second] = await DeliveryClaims(connection).claim([MAILS], 60.0)
         failed = Attempt(verdict=Verdict.TRANSIENT)
         policy = DeliveryPolicy(delays_seconds=(0.0, 0.0), max_age_seconds=60, deadline_seconds=1)
         await deliveries.apply([second.delivery.conclude(failed, platform.database.clock.now(), policy)])
