@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from perdure.errors import ConfigurationError
-from perdure.models.delivery import Rate
+from perdure.models.delivery_policy import Rate
 from perdure.settings import Settings, variables
 
 

@@ -31,7 +31,8 @@ from perdure.core.notifications.providers.packaged import PackagedProvider, Read
 from perdure.core.notifications.providers.redaction import redacted
 from perdure.core.notifications.providers.testing import example_message
 from perdure.errors import ConfigurationError
-from perdure.models.delivery import Attempt, DeliveryPolicy, Rate, SkipReason, Verdict
+from perdure.models.delivery import Attempt, SkipReason, Verdict
+from perdure.models.delivery_policy import DeliveryPolicy, Rate
 from perdure.models.finding import Finding, Level
 from perdure.models.job import Job
 from perdure.outbound.http_send import Answer, HttpSender, NoAnswer, retry_after_seconds

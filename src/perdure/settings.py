@@ -20,7 +20,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, Validation
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from perdure.errors import ConfigurationError
-from perdure.models.delivery import Rate
+from perdure.models.delivery_policy import Rate
 
 
 def _split(value: object) -> object:

@@ -12,7 +12,8 @@ from tests.history import Past, Told
 
 from perdure.core.feedback import FeedbackTaking
 from perdure.core.retention import Retention, RetentionPolicy
-from perdure.models.delivery import Attempt, DeliveryPolicy, DeliveryStatus, Verdict
+from perdure.models.delivery import Attempt, DeliveryStatus, Verdict
+from perdure.models.delivery_policy import DeliveryPolicy
 from perdure.models.feedback import Feedback, FeedbackKind
 from perdure.repositories.delivery_claims import DeliveryClaims
 from perdure.repositories.delivery_queries import DeliveryQueries

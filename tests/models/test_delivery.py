@@ -10,13 +10,12 @@ from perdure.models.delivery import (
     MAX_RETRY_AFTER_SECONDS,
     Attempt,
     Delivery,
-    DeliveryPolicy,
     DeliveryStatus,
     FailureReason,
-    Rate,
     SkipReason,
     Verdict,
 )
+from perdure.models.delivery_policy import DeliveryPolicy, Rate
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 POLICY = DeliveryPolicy(delays_seconds=(30, 120, 600), max_age_seconds=3_600, deadline_seconds=15)

@@ -21,7 +21,8 @@ from perdure.core.notifications.providers.base import (
 )
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.rendering import MessageRenderer
-from perdure.models.delivery import Attempt, Delivery, DeliveryPolicy, DeliveryStatus, Verdict
+from perdure.models.delivery import Attempt, Delivery, DeliveryStatus, Verdict
+from perdure.models.delivery_policy import DeliveryPolicy
 from perdure.models.lifecycle import JobStatus
 from perdure.processors.base import processor
 from perdure.repositories.delivery_claims import DeliveryClaims, Served

@@ -13,7 +13,8 @@ from tests.core.notifications.jobs import a_message
 from perdure.core.notifications.providers.base import ChannelOptions
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.models.circuit import FAILURES_IN_A_ROW, CircuitState
-from perdure.models.delivery import Attempt, DeliveryPolicy, Rate, Verdict
+from perdure.models.delivery import Attempt, Verdict
+from perdure.models.delivery_policy import DeliveryPolicy, Rate
 from perdure.signals import CircuitChanged
 from perdure.workers.notifier import Notifier
 

@@ -10,7 +10,8 @@ from perdure.core.notifications.providers.base import ChannelOptions, Recipients
 from perdure.core.notifications.providers.packaged import installed_channels, joined, packaged_providers
 from perdure.core.notifications.providers.testing import example_message
 from perdure.errors import ConfigurationError
-from perdure.models.delivery import Attempt, DeliveryPolicy, Verdict
+from perdure.models.delivery import Attempt, Verdict
+from perdure.models.delivery_policy import DeliveryPolicy
 
 GOOD = """
 from tests.core.notifications.providers.test_packaged import Pigeon

@@ -15,7 +15,8 @@ from tests.stand_in.slack_server import PATH, SlackStandIn
 from perdure.core.notifications.providers import slack
 from perdure.core.notifications.providers.slack import SlackConfiguration, SlackProvider
 from perdure.errors import ConfigurationError
-from perdure.models.delivery import Rate, Verdict
+from perdure.models.delivery import Verdict
+from perdure.models.delivery_policy import Rate
 from perdure.models.finding import Level
 
 MESSAGE = a_message(recipient="slack")

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from perdure.core.notifications.events import TOLD_BY_DEFAULT, JobEvent
 from perdure.core.notifications.facts import JobFacts
-from perdure.models.delivery import Attempt, DeliveryPolicy, SkipReason
+from perdure.models.delivery import Attempt, SkipReason
+from perdure.models.delivery_policy import DeliveryPolicy
 from perdure.models.finding import Finding
 from perdure.models.job import Job
 

@@ -23,7 +23,8 @@ from perdure.core.notifications.providers.mailtrap_check import check_mailtrap
 from perdure.core.notifications.providers.mailtrap_configuration import MailtrapConfiguration
 from perdure.core.notifications.providers.mailtrap_search import find_mail
 from perdure.core.notifications.unsubscribing import list_unsubscribe
-from perdure.models.delivery import Attempt, DeliveryPolicy
+from perdure.models.delivery import Attempt
+from perdure.models.delivery_policy import DeliveryPolicy
 from perdure.models.finding import Finding
 from perdure.models.job import Job
 from perdure.outbound.http_send import HttpSender

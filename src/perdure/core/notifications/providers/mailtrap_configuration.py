@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from perdure.core.loopback import is_loopback
 from perdure.core.notifications.providers.email_channel import MAX_AGE_SECONDS, RETRY_DELAYS_SECONDS, check_sender
 from perdure.errors import ConfigurationError
-from perdure.models.delivery import DeliveryPolicy, Rate
+from perdure.models.delivery_policy import DeliveryPolicy, Rate
 
 SANDBOX = "https://sandbox.api.mailtrap.io"
 PRODUCTION = "https://send.api.mailtrap.io"

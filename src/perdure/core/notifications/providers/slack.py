@@ -30,7 +30,8 @@ from perdure.core.notifications.providers.http_answer import (
 )
 from perdure.core.notifications.providers.slack_configuration import SlackConfiguration
 from perdure.core.notifications.providers.slack_message import slack_payload
-from perdure.models.delivery import Attempt, DeliveryPolicy, SkipReason, Verdict
+from perdure.models.delivery import Attempt, SkipReason, Verdict
+from perdure.models.delivery_policy import DeliveryPolicy
 from perdure.models.finding import Finding, Level
 from perdure.models.job import Job
 from perdure.outbound.http_send import Answer, HttpSender, NoAnswer

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from perdure.core.loopback import is_loopback
 from perdure.errors import ConfigurationError
-from perdure.models.delivery import DeliveryPolicy, Rate
+from perdure.models.delivery_policy import DeliveryPolicy, Rate
 
 SLACK_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
 _SHORTEST_SECRET = 8

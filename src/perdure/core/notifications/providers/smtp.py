@@ -20,7 +20,8 @@ from perdure.core.notifications.providers.smtp_check import check_smtp
 from perdure.core.notifications.providers.smtp_configuration import MailServer, SmtpConfiguration
 from perdure.core.notifications.providers.smtp_send import SmtpSender
 from perdure.core.notifications.unsubscribing import list_unsubscribe
-from perdure.models.delivery import Attempt, DeliveryPolicy
+from perdure.models.delivery import Attempt
+from perdure.models.delivery_policy import DeliveryPolicy
 from perdure.models.finding import Finding
 from perdure.models.job import Job
 from perdure.schemas.addresses import in_ascii

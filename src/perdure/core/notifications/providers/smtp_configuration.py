@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from perdure.core.loopback import is_loopback
 from perdure.core.notifications.providers.email_channel import MAX_AGE_SECONDS, RETRY_DELAYS_SECONDS, check_sender
 from perdure.errors import ConfigurationError
-from perdure.models.delivery import DeliveryPolicy
+from perdure.models.delivery_policy import DeliveryPolicy
 from perdure.schemas.addresses import in_ascii
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")

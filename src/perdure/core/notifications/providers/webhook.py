@@ -29,7 +29,8 @@ from perdure.core.notifications.providers.http_answer import unbuildable, unconf
 from perdure.core.notifications.providers.webhook_answer import judge_answer
 from perdure.core.notifications.providers.webhook_configuration import SigningSecrets, WebhookConfiguration
 from perdure.errors import Unavailable
-from perdure.models.delivery import Attempt, DeliveryPolicy, SkipReason, Verdict
+from perdure.models.delivery import Attempt, SkipReason, Verdict
+from perdure.models.delivery_policy import DeliveryPolicy
 from perdure.models.finding import Finding, Level
 from perdure.models.job import Job
 from perdure.models.webhook_endpoint import endpoint_of, recipient_of

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 from perdure.errors import ConfigurationError
-from perdure.models.delivery import DeliveryPolicy, Rate
+from perdure.models.delivery_policy import DeliveryPolicy, Rate
 from perdure.outbound.addresses import networks
 
 PREFIX = "whsec_"
