@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 PLATFORMS := tests/processes tests/containers tests/cli
+BROWSER := tests/browser
 
-.PHONY: help setup demo dev test test-processes mutants chaos bench check format reference docs requirements clean
+.PHONY: help setup demo dev test test-processes test-browser mutants chaos bench check format reference docs requirements clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,10 +31,13 @@ test: $(STAMP) ## Run the checks and the tests
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest --numprocesses=2 --dist=loadgroup $(PLATFORMS:%=--ignore=%)
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup $(PLATFORMS:%=--ignore=%) $(BROWSER:%=--ignore=%)
 
 test-processes: $(STAMP) ## Run the tests of whole platforms: started, killed, commanded, as the pages say
 	$(BIN)/pytest --numprocesses=2 --dist=loadgroup $(PLATFORMS)
+
+test-browser: $(STAMP) ## Have Chromium draw the mails, measure them, and leave pictures in build/mails
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup $(BROWSER)
 
 mutants: $(STAMP) ## Break one promise after another in a copy of the code; the tests must notice each
 	$(BIN)/python -m mutants

@@ -34,6 +34,7 @@ from perdure.routes import (
     job_actions,
     job_records,
     jobs,
+    notifications,
     operations,
     problems,
     providers,
@@ -84,10 +85,11 @@ def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: b
         platform.database, platform.providers, platform.wakeup, platform.signals
     )
     app.state.feed = Feed(platform.database, platform.wakeup)
+    app.state.renderer = platform.renderer
     app.state.max_body_bytes = platform.settings.max_body_bytes
     app.state.local_inbox_key = LOCAL_INBOX_KEY
     of_jobs = (job_actions, bulk, jobs, job_records)  # in this order: a job's id is none of their names
-    of_telling = (subscriptions, webhook_endpoints, deliveries, providers)
+    of_telling = (subscriptions, webhook_endpoints, deliveries, notifications, providers)
     of_notifications = (*of_telling, feedback, suppressions, unsubscribing)
     others = (schedules, *of_notifications, files, operations, queues, stream, health)
     for module in (*of_jobs, *others, *((inbox,) if with_inbox else ())):

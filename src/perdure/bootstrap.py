@@ -19,6 +19,7 @@ from perdure.core.job_actions import JobActions
 from perdure.core.job_factory import JobFactory
 from perdure.core.loopback import is_loopback
 from perdure.core.notifications.endpoints import StoredEndpoints
+from perdure.core.notifications.message_templates import MessageTemplates
 from perdure.core.notifications.providers.mailtrap_feedback import MailtrapFeedback
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.rendering import MessageRenderer
@@ -59,6 +60,7 @@ class Platform:
     signals: Signals
     providers: ProviderRegistry
     subscriptions: SubscriptionCopy
+    renderer: MessageRenderer
     recorder: Recorder
     commands: Commands
     delivery_commands: DeliveryCommands
@@ -88,8 +90,7 @@ class Platform:
             )
         notifier = None
         if settings.run_notifier:
-            renderer = MessageRenderer(settings.public_url, unsubscribe_links=self.unsubscribe_links)
-            notifier = Notifier(self.database, self.signals, self.wakeup, self.providers, renderer)
+            notifier = Notifier(self.database, self.signals, self.wakeup, self.providers, self.renderer)
         return Runtime(
             database=self.database,
             wakeup=self.wakeup,
@@ -175,6 +176,11 @@ async def examine(settings: Settings) -> list[examination.Named]:
                 job_types=lambda: _processors(settings).job_types,
                 connect=lambda: connected(settings),
                 providers=lambda: provided(settings, None),
+                public_url=settings.public_url,
+                templates=lambda: MessageTemplates(settings.templates_dir),
+                misses_bounces=settings.mailtrap_api_key is not None
+                and not settings.mailtrap_use_sandbox
+                and settings.mailtrap_webhook_secret is None,
                 files=FilesystemStore(settings.data_dir / "files"),
             )
         ),
@@ -191,6 +197,10 @@ async def opened_platform(
     async with opened_database(settings) as database:
         wakeup = Wakeup(database.url)
         providers = provided(settings, local_inbox, StoredEndpoints(database))
+        links = unsubscribe_links(settings)
+        templates = MessageTemplates(settings.templates_dir, signals)
+        renderer = MessageRenderer(settings.public_url, templates, unsubscribe_links=links)
+        providers = provided(settings, local_inbox)
         factory = JobFactory(providers)
         subscriptions = SubscriptionCopy(database)
         recorder = Recorder(providers, subscriptions, signals, wakeup)
@@ -204,6 +214,7 @@ async def opened_platform(
                 signals=signals,
                 providers=providers,
                 subscriptions=subscriptions,
+                renderer=renderer,
                 recorder=recorder,
                 commands=Commands(database, factory, recorder, wakeup, signals),
                 delivery_commands=DeliveryCommands(database, wakeup, signals),
@@ -217,7 +228,7 @@ async def opened_platform(
                 feedback_taking=FeedbackTaking(database, signals),
                 mailtrap_feedback=mailtrap_feedback(settings),
                 suppression_commands=SuppressionCommands(database),
-                unsubscribe_links=unsubscribe_links(settings),
+                unsubscribe_links=links,
             )
         finally:
             await providers.aclose()

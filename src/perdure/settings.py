@@ -45,6 +45,7 @@ Numbers = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split)]
 OptionalRate = Annotated[Rate | None, BeforeValidator(_rate)]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_is_unset)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_unset)]
+OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_unset)]
 OptionalPort = Annotated[int | None, Field(ge=0, le=65535), BeforeValidator(_blank_is_unset)]
 Days = Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -112,6 +113,9 @@ class Settings(BaseSettings):
     allowed_recipients: Names = Field(
         (),
         description="whom notifications may reach, comma separated: addresses, @domains, hosts; none: everybody",
+    )
+    templates_dir: OptionalPath = Field(
+        None, description="folder with message templates of your own, which go before the built-in ones"
     )
     email_retry_seconds: Numbers = Field(
         (30, 120, 600, 1800, 7200), description="waits between the tries of a mail, comma separated"

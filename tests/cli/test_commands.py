@@ -86,6 +86,21 @@ def test_a_job_from_submission_to_its_end(url, tmp_path):
     assert perdure("jobs", "watch", job["job_id"], url=url).returncode == 0
 
 
+def test_a_message_is_previewed_and_a_test_message_says_how_it_ended(url):
+    shown = perdure("deliveries", "preview", "--event", "failure", "--type", "csv.profile", url=url).stdout
+    assert shown.startswith("Subject: ✗ csv.profile failed")
+    assert "FAILED: csv.profile" in shown
+    done = perdure("deliveries", "test", "--to", "ada@example.com", "--event", "failure", url=url)
+    delivery_id, said = done.stdout.split(maxsplit=1)
+    assert said == "SKIPPED (provider_not_configured) to a***@e***.com by mailtrap\n"
+    assert done.returncode == 1
+    told = perdure("deliveries", "preview", delivery_id, "--format", "html", url=url).stdout
+    assert told.startswith("<!DOCTYPE html>")
+    assert "This is a test message. Nothing is wrong." in told
+    unknown = perdure("deliveries", "test", "--channel", "pigeon", url=url)
+    assert (unknown.returncode, "unknown channel" in unknown.stderr) == (1, True)
+
+
 def test_a_job_is_submitted_once_or_not_at_all(url):
     submit = ("jobs", "submit", "demo.sleep", "--payload", '{"seconds": 0}', "--delay", "3600")
     once = (*submit, "--idempotency-key", "k", "--unique-key", "u")

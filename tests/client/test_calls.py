@@ -92,6 +92,10 @@ JOB = "01980000-0000-7000-8000-000000000000"
         (operator_calls.remove_endpoint("e"), Call("DELETE", "/v1/webhook-endpoints/e")),
         (calls.providers(), Call("GET", "/v1/providers")),
         (calls.resume_provider("mailtrap"), Call("POST", "/v1/providers/mailtrap/resume")),
+        (
+            calls.preview_message(event="FAILURE", job_type=None),
+            Call("GET", "/v1/notifications/preview", {"event": "FAILURE"}),
+        ),
         (calls.upload_file("a b.csv"), Call("POST", "/v1/files", {"name": "a b.csv"})),
         (calls.download_file(JOB), Call("GET", f"/v1/files/{JOB}")),
         (calls.delete_file(JOB), Call("DELETE", f"/v1/files/{JOB}")),

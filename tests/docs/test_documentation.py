@@ -1,11 +1,13 @@
 """What the documentation says must be so: its paths exist, its states are the code's, the tests it names are there."""
 
 import re
+from dataclasses import fields
 
 import pytest
 from tests.docs.code_blocks import PAGES, ROOT
 
 from perdure.core.doctor.examination import CHECKS, PROVIDERS, SETTINGS
+from perdure.core.notifications.facts import JobFacts
 from perdure.settings import Settings, variables
 
 
@@ -19,6 +21,11 @@ def test_links_lead_somewhere(page):
 def test_the_life_of_a_job_names_all_twelve_steps():
     text = (ROOT / "docs/life-of-a-job.md").read_text()
     assert re.findall(r"^\| (\d+) \|", text, re.MULTILINE) == [str(step) for step in range(1, 13)]
+
+
+def test_every_value_of_a_template_is_documented():
+    text = (ROOT / "docs/notifications/templates.md").read_text()
+    assert set(re.findall(r"`job\.(\w+)`", text)) == {field.name for field in fields(JobFacts)}
 
 
 def test_every_check_of_the_doctor_is_documented_as_it_documents_itself():

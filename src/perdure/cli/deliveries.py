@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import typer
 
+from perdure.cli import messages
 from perdure.cli.delivery_filters import Channel, Event, Job, Provider, Recipient, delivery_filters_of
 from perdure.cli.filters import CreatedAfter, CreatedBefore, JobType, Status
 from perdure.cli.output import moment, print_answer, print_json, print_line, print_more, print_table
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from perdure.client.delivery_answers import Delivery, DeliveryDetail, Resent
 
 app = typer.Typer(help="The audit of notifications.", no_args_is_help=True)
+
+messages.register(app)
 
 DeliveryId = Annotated[str, typer.Argument(help="The delivery's id.")]
 

@@ -24,7 +24,15 @@ from perdure.client.answers import (
     StreamEvent,
     Submitted,
 )
-from perdure.client.delivery_answers import Delivery, DeliveryDetail, Mail, Resent, Suppression, SuppressionsAdded
+from perdure.client.delivery_answers import (
+    Delivery,
+    DeliveryDetail,
+    Mail,
+    MessagePreview,
+    Resent,
+    Suppression,
+    SuppressionsAdded,
+)
 from perdure.client.operations_answers import Health, History, JobType, QueuePause, Queues, Statistics, Worker
 from perdure.client.preview_answers import Preview
 from perdure.client.provider_answers import Provider
@@ -188,6 +196,11 @@ def providers() -> Call[Page[Provider]]:
 def resume_provider(name: str) -> Call[Provider]:
     """What waits for the provider is sent again, at once."""
     return Call("POST", f"/v1/providers/{_segment(name)}/resume")
+
+
+def preview_message(**wanted: Any) -> Call[MessagePreview]:
+    """What would be said; nothing is sent. ``wanted``: event, job_type (of a sample job), job_id, delivery_id."""
+    return Call("GET", "/v1/notifications/preview", _given(**wanted))
 
 
 def upload_file(name: str) -> Call[StoredFile]:

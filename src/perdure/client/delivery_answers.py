@@ -85,6 +85,17 @@ class Resent(TypedDict):
     next_cursor: str | None
 
 
+class MessagePreview(TypedDict):
+    """What would be said of an event of a job; ``templates`` names those it is from."""
+
+    event: str
+    job_type: str
+    subject: str
+    text: str
+    html: str
+    templates: dict[str, str]
+
+
 class Mail(TypedDict):
     """A mail that the local inbox caught; ``mail`` is the body that was sent to Mailtrap's API."""
 

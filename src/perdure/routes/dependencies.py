@@ -16,6 +16,7 @@ from perdure.core.endpoint_commands import EndpointCommands
 from perdure.core.file_commands import FileCommands
 from perdure.core.job_actions import JobActions
 from perdure.core.measuring import Measuring
+from perdure.core.notifications.rendering import MessageRenderer
 from perdure.core.provider_commands import ProviderCommands
 from perdure.core.queue_commands import QueueCommands
 from perdure.core.schedule_commands import ScheduleCommands
@@ -82,6 +83,10 @@ def _endpoint_commands(request: Request) -> EndpointCommands:
     return request.app.state.endpoint_commands  # type: ignore[no-any-return]
 
 
+def _renderer(request: Request) -> MessageRenderer:
+    return request.app.state.renderer  # type: ignore[no-any-return]
+
+
 def _measuring(request: Request) -> Measuring:
     return request.app.state.measuring  # type: ignore[no-any-return]
 
@@ -111,6 +116,7 @@ QueueCommandsPart = Annotated[QueueCommands, Depends(_queue_commands)]
 ScheduleCommandsPart = Annotated[ScheduleCommands, Depends(_schedule_commands)]
 SubscriptionCommandsPart = Annotated[SubscriptionCommands, Depends(_subscription_commands)]
 EndpointCommandsPart = Annotated[EndpointCommands, Depends(_endpoint_commands)]
+RendererPart = Annotated[MessageRenderer, Depends(_renderer)]
 MetricsPart = Annotated[Metrics, Depends(_metrics)]
 MeasuringPart = Annotated[Measuring, Depends(_measuring)]
 Caller = Annotated[ApiKey | None, Depends(_api_key)]

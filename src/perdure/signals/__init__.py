@@ -24,6 +24,7 @@ from perdure.signals.notifications import (
     NotificationSettled,
     NotificationsResent,
     NotificationTried,
+    TemplateFailed,
 )
 from perdure.signals.operations import (
     HistoryPruned,
@@ -82,6 +83,7 @@ __all__ = [
     "SlotsMissed",
     "SubscriptionDeleted",
     "SubscriptionSet",
+    "TemplateFailed",
     "TransitionRefused",
     "WorkerOverdue",
     "WorkerStarted",

@@ -132,3 +132,11 @@ class CircuitChanged(Signal):
     error_type: str | None
     message: str | None
     by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateFailed(Signal):
+    """A template of the operator's could not be used for a message; the built-in one took its place."""
+
+    template: str
+    error_type: str

@@ -16,6 +16,7 @@ from perdure.signals import (
     NotificationResent,
     NotificationsResent,
     Signals,
+    TemplateFailed,
 )
 from perdure.telemetry.log_rendering import JOB_EVENT
 
@@ -64,9 +65,13 @@ def _subscribe_deliveries(signals: Signals, log: Any) -> None:
                 detail=signal.detail,
             )
 
+    def template_failed(signal: TemplateFailed) -> None:
+        log.warning("notification.template_failed", template=signal.template, error_type=signal.error_type)
+
     signals.subscribe(NotificationIntended, intended)
     signals.subscribe(NotificationFailed, failed)
     signals.subscribe(FeedbackHeard, heard)
+    signals.subscribe(TemplateFailed, template_failed)
 
 
 def _subscribe_people(signals: Signals, log: Any) -> None:

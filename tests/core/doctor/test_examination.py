@@ -15,6 +15,7 @@ from perdure.core.api_keys import ApiKeys
 from perdure.core.doctor import examination, machine_checks
 from perdure.core.doctor.examination import examine
 from perdure.core.doctor.installation import Installation
+from perdure.core.notifications.message_templates import MessageTemplates
 from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.db.session import Database
@@ -28,7 +29,16 @@ from perdure.repositories.worker_repository import WorkerRepository
 from perdure.storage.filesystem import FilesystemStore
 
 NAMES = [check.__name__ for check in examination.CHECKS]
-OF_MACHINE = ("processors", "data_directory", "disk", "file_store", "allowed_recipients")
+OF_MACHINE = (
+    "processors",
+    "data_directory",
+    "disk",
+    "file_store",
+    "allowed_recipients",
+    "public_url",
+    "templates",
+    "mail_feedback",
+)
 OF_SCHEMA = {"connections", "api_keys", "workers", "ready_jobs", "deliveries", "shared_files"}
 
 ADD_DELIVERY = text("""
@@ -63,6 +73,9 @@ def installation(any_database, tmp_path):
         job_types=lambda: ["t"],
         connect=opened(any_database),
         providers=lambda: ProviderRegistry([]),
+        public_url=None,
+        templates=MessageTemplates,
+        misses_bounces=False,
         files=FilesystemStore(data_dir / "files"),
     )
 

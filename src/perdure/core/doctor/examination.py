@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 
-from perdure.core.doctor import machine_checks, platform_checks, server_checks
+from perdure.core.doctor import machine_checks, message_checks, platform_checks, server_checks
 from perdure.core.doctor.installation import Installation
 from perdure.db import migrate, refusals
 from perdure.db.session import Database
@@ -22,7 +22,7 @@ PROVIDERS = "providers"
 """The names under which it is said that the settings, or the providers made from them, are refused."""
 CHECKS = (
     *(server_checks.database, *server_checks.CHECKS, server_checks.privileges, server_checks.migrations),
-    *(*platform_checks.CHECKS, *machine_checks.CHECKS),
+    *(*platform_checks.CHECKS, *machine_checks.CHECKS, *message_checks.CHECKS),
 )
 """All but those that each provider brings along, which go by the provider's name; in the order of the findings."""
 
@@ -33,7 +33,9 @@ async def examine(installation: Installation) -> list[Named]:
     """What was found, under the name of its check."""
     database, machine, providers = await asyncio.gather(
         _database(installation),
-        _together([_found(check.__name__, check(installation)) for check in machine_checks.CHECKS]),
+        _together(
+            [_found(check.__name__, check(installation)) for check in (*machine_checks.CHECKS, *message_checks.CHECKS)]
+        ),
         _providers(installation),
     )
     return [*database, *machine, *providers]

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from perdure.core.notifications.message_templates import MessageTemplates
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.db.session import Database
 from perdure.models.finding import Finding
@@ -31,6 +32,11 @@ class Installation:
     """Imports the processors and names their types; it may take its time."""
     connect: Callable[[], AbstractAsyncContextManager[Database]]
     providers: Callable[[], ProviderRegistry]
+    public_url: str | None
+    templates: Callable[[], MessageTemplates]
+    """Reads the operator's templates and tries them."""
+    misses_bounces: bool
+    """Whether mails reach people through Mailtrap, and nobody here could hear what became of them."""
     files: FileStore
 
 

@@ -82,6 +82,53 @@ async def test_production(stand_in, answers, levels):
     assert found[0].found.startswith("production")
 
 
+def records(**statuses):
+    return [{"key": key, "domain": "shop.example", "type": "TXT", "status": status} for key, status in statuses.items()]
+
+
+@pytest.mark.parametrize(
+    ("domain", "level", "said"),
+    [
+        ({"dns_records": records(spf="pass", dkim1="pass")}, OK, "all 2 DNS records"),
+        (
+            {"dns_records": records(spf="pass", dkim1="missing", dmarc="invalid")},
+            WARN,
+            "dkim1 (missing), dmarc (invalid)",
+        ),
+        ({"dns_records": records(spf="missing"), "compliance_status": "unverified_dns"}, WARN, "spf (missing)"),
+    ],
+)
+async def test_dns_records_that_mailtrap_does_not_find_are_named(stand_in, domain, level, said):
+    told = {"domain_name": "Shop.example", "compliance_status": "compliant"} | domain
+    stand_in.pages = {
+        "/api/accounts": (200, [{"id": 7}]),
+        "/api/accounts/7/sending_domains": (200, {"data": [told]}),
+    }
+    *_, last = await check(api_host=stand_in.url, use_sandbox=False)
+    assert (last.level, said in last.found) == (level, True), last.found
+    assert bool(last.advice) is (level is not OK)
+
+
+@pytest.mark.parametrize("rubbish", [None, 7, {}, ["x"], [None], [{"key": 7}], [{}]])
+async def test_records_that_are_none_are_no_finding(stand_in, rubbish):
+    told = {"domain_name": "shop.example", "compliance_status": "compliant", "dns_records": rubbish}
+    stand_in.pages = {
+        "/api/accounts": (200, [{"id": 7}]),
+        "/api/accounts/7/sending_domains": (200, {"data": [told]}),
+    }
+    assert [one.level for one in await check(api_host=stand_in.url, use_sandbox=False)] == [OK, OK, OK]
+
+
+async def test_a_domain_that_may_not_send_comes_with_what_to_do(stand_in):
+    advice = set()
+    for status in ("unverified_dns", "missing_company_info", "under_review", "suspended", "new_word"):
+        stand_in.pages = {"/api/accounts": (200, [{"id": 7}]), "/api/accounts/7/sending_domains": domains(status)}
+        *_, last = await check(api_host=stand_in.url, use_sandbox=False)
+        assert (last.level, status in last.found) == (FAIL, True)
+        advice.add(last.advice)
+    assert len(advice) == 5
+
+
 async def test_the_demo_domain_mails_its_owner_only(stand_in):
     first, *_ = await check(api_host=stand_in.url, use_sandbox=False, from_email="hello@demomailtrap.co")
     assert first.level is WARN

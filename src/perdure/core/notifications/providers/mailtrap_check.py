@@ -1,5 +1,6 @@
 """Whether Mailtrap would take our mails: asked of its account API, so that `perdure doctor` sends none.
 
+Of the sender's domain it tells what Mailtrap thinks of it, and of its DNS records each that Mailtrap does not find.
 Only what Mailtrap clearly denies is a failure. No network, a token that may send but not look, a stand-in that has no
 such API: that is a warning, for mails may still pass.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from perdure.core.notifications.providers.mailtrap_configuration import MailtrapConfiguration
@@ -20,6 +21,20 @@ REQUEST_SECONDS = 4.0
 DEMO_DOMAIN = "demomailtrap.co"
 MAX_ACCOUNTS = 5
 """So many accounts of a token are looked through for the inbox or the domain."""
+
+_STANDING = {
+    "demo_exhausted": "Its free mails are used up: add a domain of your own in Mailtrap (Sending Domains).",
+    "unverified_dns": "Publish the DNS records that Mailtrap shows for it (Sending Domains), and let it verify them.",
+    "missing_company_info": "Mailtrap wants your company's details (Sending Domains, Compliance).",
+    "awaiting_questionnaire": "Answer Mailtrap's questions about your mails (Sending Domains, Compliance).",
+    "awaiting_card_verification": "Mailtrap wants a card to verify you with (Sending Domains, Compliance).",
+    "under_review": "Mailtrap's people look at it; wait for their mail, which takes a working day.",
+    "non_compliant": "Mailtrap has refused it; its mail to you says why. Answer that, or use another domain.",
+    "suspended": "Mailtrap has stopped it, mostly for bounces or complaints; ask its support.",
+}
+"""What to do about a domain that may not send, by ``compliance_status``."""
+_SHOWN = 40
+_MAY_SEND = ("compliant", "demo")
 
 
 async def check_mailtrap(configuration: MailtrapConfiguration) -> Sequence[Finding]:
@@ -89,7 +104,9 @@ async def _account(api: _AccountApi) -> list[Finding]:
     if not accounts:
         return [_untold(f"whether the token is valid (status {answer.status_code})")]
     valid = Finding(Level.OK, "the token is valid")
-    return [valid, await (_inbox if api.configuration.use_sandbox else _domain)(api, accounts)]
+    if api.configuration.use_sandbox:
+        return [valid, await _inbox(api, accounts)]
+    return [valid, *await _domain(api, accounts)]
 
 
 async def _inbox(api: _AccountApi, accounts: Sequence[int]) -> Finding:
@@ -106,26 +123,55 @@ async def _inbox(api: _AccountApi, accounts: Sequence[int]) -> Finding:
     return _untold("whether the inbox is there")
 
 
-async def _domain(api: _AccountApi, accounts: Sequence[int]) -> Finding:
-    domain = api.configuration.from_domain
+async def _domain(api: _AccountApi, accounts: Sequence[int]) -> list[Finding]:
     answers = await api.of_accounts(accounts, "/sending_domains")
     listed = [_domains(answer) for answer in answers]
-    known = {name: status for domains in listed for name, status in (domains or {}).items()}
-    if known.get(domain) in ("compliant", "demo"):
-        return Finding(Level.OK, "Mailtrap lets the sender's domain send")
-    if domain in known:
-        return Finding(
-            Level.FAIL,
-            f"Mailtrap does not let the sender's domain send: it is {known[domain]!r}",
-            "Finish its verification in Mailtrap (Sending Domains).",
-        )
+    known = {name: domain for domains in listed for name, domain in (domains or {}).items()}
+    found = known.get(api.configuration.from_domain)
+    if found is not None:
+        return [_standing(found), *_records(found)]
     if None in listed:
-        return _untold("whether the sender's domain may send")
+        return [_untold("whether the sender's domain may send")]
+    return [
+        Finding(
+            Level.FAIL,
+            "the sender's domain is none of the account's",
+            "Add it in Mailtrap (Sending Domains), or set MAIL_FROM_EMAIL to an address of one that is there.",
+        )
+    ]
+
+
+def _standing(domain: Mapping[str, Any]) -> Finding:
+    status = str(domain.get("compliance_status"))
+    if status in _MAY_SEND:
+        return Finding(Level.OK, "Mailtrap lets the sender's domain send")
     return Finding(
         Level.FAIL,
-        "the sender's domain is none of the account's",
-        "Add it in Mailtrap (Sending Domains), or set MAIL_FROM_EMAIL to an address of one that is there.",
+        f"Mailtrap does not let the sender's domain send: it is {status[:_SHOWN]!r}",
+        _STANDING.get(status, "Finish its verification in Mailtrap (Sending Domains)."),
     )
+
+
+def _records(domain: Mapping[str, Any]) -> list[Finding]:
+    """The DNS records that Mailtrap wants and does not find; none are told for its own demo domain."""
+    records = domain.get("dns_records")
+    if domain.get("compliance_status") == "demo" or not isinstance(records, list):
+        return []
+    wanted = [one for one in records if isinstance(one, dict) and isinstance(one.get("key"), str)]
+    if not wanted:
+        return []
+    missing = [
+        f"{one['key'][:_SHOWN]} ({str(one.get('status'))[:_SHOWN]})" for one in wanted if one.get("status") != "pass"
+    ]
+    if not missing:
+        return [Finding(Level.OK, f"Mailtrap finds all {len(wanted)} DNS records of the sender's domain")]
+    return [
+        Finding(
+            Level.WARN,
+            f"DNS records of the sender's domain that Mailtrap does not find as they should be: {', '.join(missing)}",
+            "Publish them as Mailtrap shows them (Sending Domains); without them mails are refused or taken for spam.",
+        )
+    ]
 
 
 def _untold(what: str) -> Finding:
@@ -145,12 +191,12 @@ def _account_ids(answer: Answer) -> list[int]:
             return []
 
 
-def _domains(answer: Answer | NoAnswer) -> dict[str, str] | None:
-    """The account's domains and their standing; None where it did not say."""
+def _domains(answer: Answer | NoAnswer) -> dict[str, dict[str, Any]] | None:
+    """The account's domains by name; None where it did not say."""
     match _document(answer):
         case {"data": list() as domains}:
             return {
-                one["domain_name"]: str(one.get("compliance_status"))
+                one["domain_name"].lower(): one
                 for one in domains
                 if isinstance(one, dict) and isinstance(one.get("domain_name"), str)
             }
