@@ -200,7 +200,6 @@ async def opened_platform(
         links = unsubscribe_links(settings)
         templates = MessageTemplates(settings.templates_dir, signals)
         renderer = MessageRenderer(settings.public_url, templates, unsubscribe_links=links)
-        providers = provided(settings, local_inbox)
         factory = JobFactory(providers)
         subscriptions = SubscriptionCopy(database)
         recorder = Recorder(providers, subscriptions, signals, wakeup)

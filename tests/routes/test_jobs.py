@@ -288,7 +288,7 @@ async def test_a_cancelled_job_tells_only_who_asked_for_that(http):
     [delivery] = (await http.get(f"/v1/jobs/{told['job_id']}/deliveries")).json()["items"]
     assert (delivery["event"], delivery["status"], delivery["recipient"]) == ("CANCELLED", "PENDING", "a***@e***.com")
     detail = (await http.get(f"/v1/deliveries/{delivery['delivery_id']}")).json()
-    assert detail == delivery | {"tries": []}
+    assert detail == delivery | {"tries": [], "feedback": []}
     listed = (await http.get("/v1/deliveries", params={"status": "PENDING"})).json()
     assert listed == {"items": [delivery], "next_cursor": None}
 

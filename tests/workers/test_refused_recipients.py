@@ -14,7 +14,7 @@ from perdure.core.feedback import FeedbackTaking
 from perdure.models.delivery import DeliveryStatus
 from perdure.models.feedback import Feedback, FeedbackKind
 from perdure.models.suppression import SuppressionReason
-from perdure.signals import NotificationSettled
+from perdure.signals import NotificationTried
 
 __all__ = ["stand_in"]
 BOB = TOLD | {"context": {"email": "bob@example.com"}}
@@ -73,7 +73,7 @@ async def test_a_bounce_that_comes_before_the_answer_stays(platform, stand_in):
 
     stand_in.announce = bounce
     async with working(platform, ok) as bench:
-        concluded = asyncio.create_task(platform.signals.wait_for(NotificationSettled))
+        concluded = asyncio.create_task(platform.signals.wait_for(NotificationTried))
         job = await bench.run("test.ok", **TOLD)
         await asyncio.wait_for(concluded, 10)
         [delivery] = await bench.deliveries(job.job_id)
