@@ -26,7 +26,12 @@ LOOKS = {"light": (800, 0), "dark": (800, 1), "narrow": (360, 0), "narrow-dark":
 """The width in pixels, and whether the reader prefers dark."""
 RENDERER = MessageRenderer("https://jobs.example.com")
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")
+
+@pytest.fixture(autouse=True)
+def _chromium() -> None:
+    if not CHROMIUM:
+        pytest.fail("Chromium draws the mails, and there is none: install the package `chromium`")
+
 
 MEASURE = """
 const channel = (value) => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
