@@ -45,8 +45,8 @@ async def test_a_provider_that_refuses_us_says_so_until_it_is_resumed(http, plat
     [circuit] = provider["circuits"]
     assert (circuit["status_code"], circuit["message"]) == (401, "Mailtrap refuses the key")
     assert circuit["blocked_until"] > circuit["since"]
-    for _ in range(2):
-        answer = await http.post("/v1/providers/mailtrap/resume")
+    for name in ("email", "mailtrap"):
+        answer = await http.post(f"/v1/providers/{name}/resume")
         assert (answer.status_code, answer.json()["state"]) == (200, "CLOSED")
     [circuit] = answer.json()["circuits"]
     assert (circuit["state"], circuit["blocked_until"], circuit["status_code"]) == ("CLOSED", None, 401)

@@ -33,10 +33,15 @@ class ProviderCommands:
     async def resume(self, name: str, by: str) -> Provider:
         """Lets all that waits for the provider be sent again, at once. One that is not paused stays as it is.
 
+        ``name`` is the provider's, or that of the channel that it serves.
+
         Raises ``NotFound`` for a provider that this process does not know.
         """
+        name = self._channels.get(name, name)
         if name not in self._channels.values():
-            raise NotFound("There is no provider with this name; `perdure providers list` shows those there are.")
+            raise NotFound(
+                "There is no provider or channel with this name; `perdure providers list` shows those there are."
+            )
         now = self._database.clock.now()
         async with self._database.transaction() as connection:
             repository = CircuitRepository(connection)

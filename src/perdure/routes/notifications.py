@@ -35,6 +35,8 @@ _MAIL_POLICY = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; base-uri 'none'; form-action 'none'"
 )
 """A mail is shown as a mail program would show it: it runs nothing, and nothing but pictures is fetched for it."""
+_PARTS = "text/plain", "text/html"
+"""What a part of the message, asked for by its format, is answered as."""
 
 
 class PreviewFormat(StrEnum):
@@ -59,7 +61,8 @@ class MessageQuery(Request):
     dependencies=[needs(Scope.READ)],
     summary="Preview a message",
     response_model=MessageAnswer,
-    responses=responses(404, 409, 422, 503),
+    responses=responses(404, 409, 422, 503)
+    | {200: {"content": {part: {"schema": {"type": "string"}} for part in _PARTS}}},
 )
 async def preview(connection: Reading, renderer: RendererPart, query: Annotated[MessageQuery, Query()]) -> Response:
     """What would be said of a sample job, a real one, or a delivery's. Nothing is sent or stored.
