@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from perdure.models.circuit import CircuitState
 from perdure.models.delivery import DeliveryStatus, FailureReason, SkipReason
 from perdure.models.delivery_explanation import FAILED, SKIPPED, DeliveryOnRecord, explained
 
@@ -48,6 +49,17 @@ def a_delivery(status: DeliveryStatus, **changes) -> DeliveryOnRecord:
         (
             a_delivery(DeliveryStatus.SUPPRESSED, reason="hard_bounce"),
             "Nothing was sent: the recipient is on the suppression list (hard_bounce); take it off, then resend it.",
+        ),
+        (
+            a_delivery(DeliveryStatus.PENDING, attempts=0, circuit=CircuitState.CLOSED, held_until=NOW),
+            "It waits for its first try: its destination asks to be left alone until 2030-01-31 12:00:00 UTC.",
+        ),
+        (
+            a_delivery(DeliveryStatus.RETRYING, last_error="502", circuit=CircuitState.OPEN, held_until=NOW),
+            (
+                "It waits after 3 tries (the last: 502): calls to its destination fail, so nothing is sent there but a "
+                "probe, the next at 2030-01-31 12:00:00 UTC; once one is answered, it goes out."
+            ),
         ),
         (a_delivery(DeliveryStatus.SKIPPED, reason="of_newer_code"), "Nothing was sent: of_newer_code."),
     ],

@@ -1,6 +1,7 @@
 """Providers over HTTP: where calls fail, and letting one be called again."""
 
 import pytest
+from sqlalchemy import text
 from tests.workers.test_notifier_policy import WRITE
 
 from perdure.core.api_keys import ApiKeys
@@ -21,6 +22,7 @@ async def refused(database):
     call = Call(provider="mailtrap", destination="mailtrap", was_probe=False, was_troubled=False)
     async with database.transaction() as connection:
         await connection.execute(WRITE, {"count": 3, "channel": "email", "destination": "mailtrap"})
+        await connection.execute(text("UPDATE perdure.deliveries SET provider = 'mailtrap'"))
         await note_calls(connection, [(call, REFUSED)], database.clock.now())
 
 
@@ -51,6 +53,16 @@ async def test_a_provider_that_refuses_us_says_so_until_it_is_resumed(http, plat
     [circuit] = answer.json()["circuits"]
     assert (circuit["state"], circuit["blocked_until"], circuit["status_code"]) == ("CLOSED", None, 401)
     assert [(one.state, one.before, one.by) for one in changes] == [("CLOSED", "PAUSED", "local")]
+
+
+async def test_whoever_waits_for_a_provider_that_refuses_us_is_told_so(http, refused):
+    told = (await http.get("/v1/deliveries")).json()["items"]
+    assert [(one["status"], one["circuit"]) for one in told] == [("PENDING", "PAUSED")] * 3
+    assert all("`perdure providers resume mailtrap`" in one["explanation"] for one in told)
+    await http.post("/v1/providers/mailtrap/resume")
+    told = (await http.get("/v1/deliveries")).json()["items"]
+    assert [(one["circuit"], one["held_until"]) for one in told] == [(None, None)] * 3
+    assert all(one["explanation"].startswith("Its first try is due at ") for one in told)
 
 
 async def test_what_nobody_knows_is_not_resumed(http):

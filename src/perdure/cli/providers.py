@@ -62,7 +62,8 @@ def _print_provider(provider: Provider) -> None:
 
 
 def _circuit(circuit: Circuit) -> str:
-    until = "" if circuit["blocked_until"] is None else f", probed at {moment(circuit['blocked_until'])}"
+    does = "asks to be left alone until" if circuit["state"] == "CLOSED" else "next probed at"
+    until = "" if circuit["blocked_until"] is None else f", {does} {moment(circuit['blocked_until'])}"
     error = " ".join(
         str(part) for part in (circuit["status_code"], circuit["error_type"], circuit["message"]) if part is not None
     )

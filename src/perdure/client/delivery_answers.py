@@ -25,6 +25,8 @@ class Delivery(TypedDict):
     resend_of: str | None
     subscription: str | None
     last_error: str | None
+    circuit: str | None
+    held_until: str | None
     explanation: str
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from perdure.models.circuit import CircuitState
 from perdure.models.delivery import Delivery, DeliveryStatus, FailureReason, SkipReason
 from perdure.models.wording import first_line, moment
 
@@ -43,8 +44,8 @@ FAILED: Mapping[str, str] = {
 
 
 _STATES: Mapping[DeliveryStatus, str] = {
-    DeliveryStatus.PENDING: "Its first try is due at {due}; if that is over, no `perdure worker` or `perdure serve` "
-    "sends.",
+    DeliveryStatus.PENDING: "Its first try is due at {due}; if that is long over, many go before it (`perdure "
+    "providers list`), or no `perdure worker` or `perdure serve` sends.",
     DeliveryStatus.SENDING: "A try is under way; if its process ends without a word, another one takes it up.",
     DeliveryStatus.RETRYING: "It waits after {tries}{last_error}; the next is due at {due}.",
     DeliveryStatus.SENT: "{provider} took it at {end}; if it did not arrive, look for it there, and among the spam.",
@@ -56,6 +57,16 @@ _STATES: Mapping[DeliveryStatus, str] = {
     "resend it.",
     DeliveryStatus.CANCELLED: "It was called off at {end}, before it was sent; to send it all the same, resend it.",
 }
+
+_HELD: Mapping[CircuitState, str] = {
+    CircuitState.CLOSED: "its destination asks to be left alone until {until}",
+    CircuitState.OPEN: "calls to its destination fail, so nothing is sent there but a probe, the next at {until}; once "
+    "one is answered, it goes out",
+    CircuitState.PAUSED: "{provider} refuses us, so nothing is sent but a probe, the next at {until}; mend what "
+    "`perdure providers list` names, then `perdure providers resume {provider}`",
+}
+"""Why one that is due waits all the same, by the state of its destination's circuit."""
+_WAITING = frozenset({DeliveryStatus.PENDING, DeliveryStatus.RETRYING})
 
 
 class Told(Protocol):
@@ -75,24 +86,38 @@ class Told(Protocol):
     def finished_at(self) -> datetime | None: ...
     @property
     def last_error(self) -> str | None: ...
+    @property
+    def circuit(self) -> CircuitState | None: ...
+    @property
+    def held_until(self) -> datetime | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryOnRecord(Delivery):
-    """A delivery as it is read. ``last_error``: what the last of its tries that failed came to."""
+    """A delivery as it is read. ``last_error``: what the last of its tries that failed came to.
+
+    ``circuit`` and ``held_until`` are given while its destination holds it up, however long it may be due.
+    """
 
     last_error: str | None = None
+    circuit: CircuitState | None = None
+    held_until: datetime | None = None
 
 
 def explained(told: Told) -> str:
     """What happened and what to do, in one line."""
     reason = told.reason or ""
+    tries = "1 try" if told.attempts == 1 else f"{told.attempts} tries"
+    last_error = f" (the last: {first_line(told.last_error)})" if told.last_error else ""
+    if told.circuit is not None and told.status in _WAITING:
+        held = _HELD[told.circuit].format(provider=told.provider, until=moment(told.held_until))
+        return f"It waits {f'after {tries}{last_error}' if told.attempts else 'for its first try'}: {held}."
     return _STATES[told.status].format(
         provider=told.provider,
-        tries="1 try" if told.attempts == 1 else f"{told.attempts} tries",
+        tries=tries,
         due=moment(told.next_attempt_at),
         end=moment(told.finished_at),
         code=f" ({reason})" if reason else "",
         why=SKIPPED.get(reason) or FAILED.get(reason) or reason,
-        last_error=f" (the last: {first_line(told.last_error)})" if told.last_error else "",
+        last_error=last_error,
     )

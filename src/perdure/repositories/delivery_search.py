@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Text, TextualSelect, column, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perdure.db.base import quoted
+from perdure.db.base import Timestamp, quoted
 from perdure.db.models.delivery import HAS_RECIPIENT, JOB_TYPE
 from perdure.models.delivery import TAKEN
 from perdure.models.delivery_explanation import DeliveryOnRecord
@@ -27,18 +27,28 @@ _GROUP = {"status": "status", "provider": "provider", "channel": "channel", "eve
 """The columns of the index of groups, and what they are of."""
 _IN_GROUP = tuple(_GROUP)[1:]
 
+HOLDS = "(circuit.state <> 'CLOSED' OR circuit.blocked_until > clock_timestamp())"
+"""Whether a circuit keeps back what is due."""
+
 
 def on_record(rows: str) -> TextualSelect:
-    """The deliveries that ``rows`` (the rest of a query on ``delivery``) names, with what each last failed of."""
+    """The deliveries that ``rows`` (the rest of a query on ``delivery``): what each last failed of, and what holds it up."""
     return text(f"""
-        SELECT {column_list(DELIVERY_COLUMNS, "delivery")}, failed.last_error FROM perdure.deliveries AS delivery
+        SELECT {column_list(DELIVERY_COLUMNS, "delivery")},
+            failed.last_error, circuit.state AS circuit, circuit.blocked_until AS held_until
+        FROM perdure.deliveries AS delivery
         LEFT JOIN LATERAL (
             SELECT concat_ws(' ', tried.status_code, coalesce(tried.message, tried.error_type)) AS last_error
             FROM perdure.delivery_attempts AS tried
             WHERE tried.delivery_id = delivery.delivery_id AND tried.verdict NOT IN ({quoted(sorted(TAKEN))})
             ORDER BY tried.number DESC LIMIT 1) AS failed ON true
+        LEFT JOIN perdure.circuits AS circuit
+            ON circuit.provider = delivery.provider AND circuit.destination = delivery.destination
+                AND delivery.finished_at IS NULL AND {HOLDS}
         {rows}
-    """).columns(*DELIVERY_COLUMNS, column("last_error", Text))
+    """).columns(
+        *DELIVERY_COLUMNS, column("last_error", Text), column("circuit", Text), column("held_until", Timestamp)
+    )
 
 
 class DeliverySearch:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.db.base import quoted
 from perdure.models.delivery import LIVE
+from perdure.repositories.delivery_search import HOLDS
 
 SAMPLE = 100_000
 """So many ready jobs are looked at, of those under a limit and of the others, in no order: with ten million waiting,
@@ -74,13 +75,20 @@ _UNSERVED = text("""
     GROUP BY waiting.job_type, waiting.queue ORDER BY waiting.job_type, waiting.queue
 """)
 
-# Due for longer than any notifier would leave them; and what ended since: ids are time-ordered.
+# Due for longer than any notifier would leave them, unless their destination holds them up: it fails, refuses us, or a
+# notifier has used up its rate. And what ended since: ids are time-ordered.
 _DELIVERIES = text(f"""
-    SELECT (SELECT count(*) FROM perdure.deliveries
-            WHERE status IN ({quoted(LIVE)}) AND next_attempt_at < :overdue_since) AS overdue,
+    SELECT due.overdue, due.held,
            count(*) FILTER (WHERE status = 'SKIPPED' AND reason = 'provider_not_configured') AS not_configured,
            count(*) FILTER (WHERE status = 'FAILED') AS failed
-    FROM perdure.deliveries WHERE delivery_id >= :first_id
+    FROM (SELECT count(*) FILTER (WHERE circuit.state IS NULL) AS overdue,
+                 count(*) FILTER (WHERE circuit.state <> 'CLOSED') AS held
+          FROM perdure.deliveries AS delivery LEFT JOIN perdure.circuits AS circuit
+              ON circuit.provider = delivery.provider AND circuit.destination = delivery.destination
+                  AND ({HOLDS} OR circuit.next_free_at > clock_timestamp())
+          WHERE delivery.status IN ({quoted(LIVE)}) AND delivery.next_attempt_at < :overdue_since) AS due
+        LEFT JOIN perdure.deliveries ON delivery_id >= :first_id
+    GROUP BY due.overdue, due.held
 """)
 
 
@@ -115,6 +123,8 @@ class DoctorQueries:
         return [(row[0], row[1], row[2]) for row in await self._connection.execute(_UNSERVED, {"sample": SAMPLE})]
 
     async def deliveries(self, overdue_since: datetime, first_id: UUID) -> RowMapping:
-        """How many are ``overdue``; of those from ``first_id`` on, how many are ``not_configured`` and ``failed``."""
+        """How many are ``overdue``, how many ``held`` by destinations that fail; of those from ``first_id`` on,
+        how many are ``not_configured`` and ``failed``.
+        """
         parameters = {"overdue_since": overdue_since, "first_id": first_id}
         return (await self._connection.execute(_DELIVERIES, parameters)).mappings().one()

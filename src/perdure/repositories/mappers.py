@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from perdure.db.base import columns_of
 from perdure.db.models import DeliveryRow, JobRow
 from perdure.db.session import dump_json
+from perdure.models.circuit import CircuitState
 from perdure.models.delivery import Delivery, DeliveryStatus
 from perdure.models.delivery_explanation import DeliveryOnRecord
 from perdure.models.job import Job
@@ -65,7 +66,8 @@ def delivery_from_row(row: RowMapping | Mapping[str, Any]) -> Delivery:
 
 def delivery_on_record(row: RowMapping) -> DeliveryOnRecord:
     fields: dict[str, Any] = dict(row)
-    return DeliveryOnRecord(status=DeliveryStatus(fields.pop("status")), **fields)
+    status, circuit = DeliveryStatus(fields.pop("status")), fields.pop("circuit")
+    return DeliveryOnRecord(status=status, circuit=None if circuit is None else CircuitState(circuit), **fields)
 
 
 def delivery_arrays(

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, computed_field
 
+from perdure.models.circuit import CircuitState
 from perdure.models.delivery import DeliveryStatus, Verdict
 from perdure.models.delivery_explanation import explained
 from perdure.schemas.base import Answer, Moment
@@ -33,6 +34,10 @@ class DeliveryAnswer(Answer):
     resend_of: UUID | None = Field(description="the first delivery of its chain, where it is sent again")
     subscription: str | None = Field(description="the subscription that asked for it; null: the job itself did")
     last_error: str | None = Field(None, description="what the last of its tries that failed came to")
+    circuit: CircuitState | None = Field(
+        None, description="while its destination holds it up: the state of that circuit"
+    )
+    held_until: Moment | None = Field(None, description="nothing is sent there before; given with `circuit`")
 
     @computed_field(description="why it stands so, and what to do about it, in one line")  # type: ignore[prop-decorator]
     @property

@@ -15,6 +15,7 @@ from perdure.core.api_keys import ApiKeys
 from perdure.core.doctor import examination, machine_checks
 from perdure.core.doctor.examination import examine
 from perdure.core.doctor.installation import Installation
+from perdure.core.notifications.circuits import note_calls
 from perdure.core.notifications.message_templates import MessageTemplates
 from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration, MailtrapEmailProvider
 from perdure.core.notifications.providers.registry import ProviderRegistry
@@ -22,6 +23,8 @@ from perdure.db.session import Database
 from perdure.db.url import DatabaseUrl
 from perdure.errors import ConfigurationError
 from perdure.models.api_key import Scope
+from perdure.models.circuit import Call
+from perdure.models.delivery import Attempt, Verdict
 from perdure.models.finding import Finding, Level
 from perdure.models.lease import WorkerIdentity
 from perdure.repositories.file_repository import FileRepository
@@ -260,6 +263,20 @@ async def test_deliveries_that_nobody_sends_and_those_that_could_not_be_are_coun
     finding = await found(installation, "deliveries")
     assert finding.level is Level.WARN
     assert [part[:9] for part in finding.found.split("; ")] == ["1 overdue", "1 of the ", "1 of the "]
+
+
+async def test_what_a_failing_destination_holds_up_is_not_laid_to_a_notifier_that_does_not_run(
+    installation, any_database
+):
+    call = Call(provider="mailtrap", destination="mailtrap", was_probe=False, was_troubled=False)
+    refused = Attempt(verdict=Verdict.MISCONFIGURED, status_code=401)
+    due = any_database.clock.now() - timedelta(minutes=2)
+    values = {"delivery_id": uuid7(), "job_id": uuid7(), "status": "PENDING", "reason": None, "due": due, "end": None}
+    async with any_database.transaction() as connection:
+        await connection.execute(ADD_DELIVERY, values)
+        await connection.execute(text("UPDATE perdure.deliveries SET destination = 'mailtrap'"))
+        await note_calls(connection, [(call, refused)], any_database.clock.now())
+    assert (await found(installation, "deliveries")).found.startswith("1 held: ")
 
 
 async def test_a_folder_that_is_not_the_platforms_store_is_told(installation, any_database):
