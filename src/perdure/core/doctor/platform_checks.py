@@ -71,7 +71,7 @@ async def ready_jobs(_installation: Installation, database: Database) -> Finding
 
 
 async def deliveries(_installation: Installation, database: Database) -> Finding:
-    """Deliveries are sent when due, held up by nobody; none of the last day was skipped for want of settings or failed."""
+    """Deliveries are sent when due, and none of the last day was held up, skipped for want of settings or failed."""
     now = database.clock.now()
     async with database.snapshot() as connection:
         found = await DoctorQueries(connection).deliveries(now - OVERDUE_AFTER, first_id_at(now - LOOKS_BACK))
