@@ -1,6 +1,11 @@
 import pytest
+from jsonschema_rs import validator_for
+from pydantic import TypeAdapter
 
-from perdure.schemas.urls import MAX_LENGTH, check_url
+from perdure.schemas.urls import MAX_LENGTH, Url, check_url
+
+BY_SCHEMA = validator_for(TypeAdapter(Url).json_schema())
+"""What a server goes by that knows of a job type its JSON Schema alone."""
 
 
 @pytest.mark.parametrize(
@@ -17,6 +22,7 @@ from perdure.schemas.urls import MAX_LENGTH, check_url
 )
 def test_what_can_be_called_is_kept_as_it_is(url):
     assert check_url(url) == url
+    assert BY_SCHEMA.is_valid(url)
 
 
 @pytest.mark.parametrize(
@@ -34,3 +40,10 @@ def test_what_can_be_called_is_kept_as_it_is(url):
 def test_what_cannot_is_refused_in_the_same_words(url):
     with pytest.raises(ValueError, match=r"^must be a URL such as https://example\.com/hooks: [^:]*$"):
         check_url(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "example.com", "ftp://e.example", "https://", "https://e.example/#part", "https://ü"]
+)
+def test_a_server_that_has_the_schema_alone_refuses_what_is_no_url_as_well(url):
+    assert not BY_SCHEMA.is_valid(url)

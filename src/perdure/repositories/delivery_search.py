@@ -32,7 +32,7 @@ HOLDS = "(circuit.state <> 'CLOSED' OR circuit.blocked_until > clock_timestamp()
 
 
 def on_record(rows: str) -> TextualSelect:
-    """The deliveries that ``rows`` (a query's rest, on ``delivery``): what each last failed of, and what holds it up."""
+    """Deliveries that ``rows`` (a query's rest, on ``delivery``) names: what each last failed of, what holds it up."""
     return text(f"""
         SELECT {column_list(DELIVERY_COLUMNS, "delivery")},
             failed.last_error, circuit.state AS circuit, circuit.blocked_until AS held_until

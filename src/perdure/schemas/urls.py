@@ -39,5 +39,13 @@ def _is_well_formed(value: str) -> bool:
     )
 
 
-Url = Annotated[StrictStr, AfterValidator(check_url), WithJsonSchema({"type": "string", "format": "uri"})]
+_SCHEMA = {
+    "type": "string",
+    "format": "uri",
+    "maxLength": MAX_LENGTH,
+    "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[!$-;=?-\[\]_a-z~]+$",
+}
+"""What JSON Schema can say of it: servers that do not have the model, but its schema alone, refuse at once by it."""
+
+Url = Annotated[StrictStr, AfterValidator(check_url), WithJsonSchema(_SCHEMA)]
 """A string field that must be a URL and is kept as sent."""
