@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.5
 TAG = "test-message"
+_ENDPOINT = "endpoint:"
+"""How deliveries show that they go to a webhook endpoint, before its name."""
 SAYS = "This is a test message. Nothing is wrong."
 
 
@@ -69,7 +71,7 @@ def preview(
 def send_test(
     *,
     channel: Annotated[str, typer.Option(help="The channel to try.")] = "email",
-    to: Annotated[str | None, typer.Option(help="Whom to tell: an address, or a webhook's URL.")] = None,
+    to: Annotated[str | None, typer.Option(help="Whom to tell: an address, a webhook's URL, or endpoint:NAME.")] = None,
     event: Annotated[TestedEvent, typer.Option(case_sensitive=False, help="What it tells of.")] = TestedEvent.SUCCESS,
     timeout: Annotated[float, typer.Option("--timeout", min=0, help="Give up waiting after so many seconds.")] = 60.0,
     url: Url = None,
@@ -112,6 +114,8 @@ def _job(channel: str, to: str | None, event: TestedEvent) -> dict[str, Any]:
     }
     if to is not None and channel == "email":
         job["context"]["email"] = to
+    elif to is not None and to.startswith(_ENDPOINT):
+        job["notifications"][channel]["endpoint"] = to.removeprefix(_ENDPOINT)
     elif to is not None:
         job["notifications"][channel]["url"] = to
     return job

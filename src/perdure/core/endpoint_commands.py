@@ -101,7 +101,7 @@ class EndpointCommands:
     async def recover(self, name: str, since: datetime, by: str) -> tuple[int, bool]:
         """Sends again what failed to reach it, of what was written since; how many, and whether that is all.
 
-        What was sent again already, whatever came of it, is not: so it may be asked twice. Raises ``Conflict`` while
+        Of each chain of resends the last counts, and only if it failed: so it may be asked twice. Raises ``Conflict`` while
         the endpoint is disabled.
         """
         resent, is_complete, began = 0, False, self._database.clock.now()

@@ -33,7 +33,7 @@ SKIPPED: Mapping[str, str] = {
 
 FAILED: Mapping[str, str] = {
     FailureReason.PERMANENT: "the provider refused it, and would again; mend what it names, then resend it",
-    FailureReason.EXHAUSTED: "every try of the policy failed; resend it once the provider takes it",
+    FailureReason.EXHAUSTED: "every try that the policy allows failed; resend it once the provider takes it",
     FailureReason.EXPIRED: "it grew too old to be worth telling; if it still is, resend it",
     FailureReason.RENDERING_FAILED: "its message could not be written; mend the template, then resend it",
     FailureReason.ENDPOINT_DISABLED: "the place it was to go to is no more, or was switched off; once it is back, "

@@ -30,7 +30,7 @@ _HOLD = text(f"""
     WHERE delivery.delivery_id = :delivery_id FOR KEY SHARE OF job
 """).columns(*DELIVERY_COLUMNS)
 
-# What a recipient was not told of in the end, the oldest first, but what was sent again since, whatever came of that;
+# What a recipient was not told of in the end, the oldest first: of what was sent again, the last resend if it failed;
 # each with its job held in place. The resends of a delivery are found by the job that they share.
 _HOLD_FAILED = text(f"""
     SELECT {_DELIVERY} FROM perdure.deliveries AS delivery JOIN perdure.jobs AS job USING (job_id)

@@ -101,6 +101,11 @@ def test_no_message_repeats_the_value(registry, secret):
     assert all(secret not in problem.message for problem in problems)
 
 
+def test_a_message_is_in_our_words_alone(registry):
+    [problem] = registry.validate_declaration({"email": {"to": ["nobody"]}})
+    assert problem.message == "must be a bare e-mail address, such as name@example.com"
+
+
 def test_a_very_long_name_is_cut(registry):
     declarations: list[dict[str, Any]] = [{"x" * 10_000: {}}, {"email": {"x" * 10_000: 1}}]
     for notifications in declarations:

@@ -96,7 +96,9 @@ def _problems(channel: str, model: type[ChannelOptions], declared: Any) -> list[
     except ValidationError as error:
         return [
             FieldProblem(
-                field=f"notifications.{channel}{_path(problem['loc'])}", message=problem["msg"], code=problem["type"]
+                field=f"notifications.{channel}{_path(problem['loc'])}",
+                message=problem["msg"].removeprefix("Value error, "),
+                code=problem["type"],
             )
             for problem in error.errors(include_url=False, include_context=False, include_input=False)
         ]
