@@ -101,8 +101,8 @@ class EndpointCommands:
     async def recover(self, name: str, since: datetime, by: str) -> tuple[int, bool]:
         """Sends again what failed to reach it, of what was written since; how many, and whether that is all.
 
-        Of each chain of resends the last counts, and only if it failed: so it may be asked twice. Raises ``Conflict`` while
-        the endpoint is disabled.
+        Of each chain of resends the last counts, and only if it failed: so it may be asked twice. Raises ``Conflict``
+        while the endpoint is disabled.
         """
         resent, is_complete, began = 0, False, self._database.clock.now()
         while resent < MOST_RECOVERED and not is_complete:
