@@ -18,7 +18,8 @@ from perdure.models.wording import first_line, moment
 SKIPPED: Mapping[str, str] = {
     SkipReason.CHANNEL_DISABLED: "the job declares the channel with `enabled` false",
     SkipReason.EVENT_NOT_SELECTED: "the channel's `on` in the job does not list this event",
-    SkipReason.NO_RECIPIENT: "the job names no recipient (for mail: `context.email`); submit it with one",
+    SkipReason.NO_RECIPIENT: "the job names no recipient (mail: `context.email` or `email.to`; webhook: `url` or "
+    "`endpoint`); submit it with one",
     SkipReason.INVALID_RECIPIENT: "what the job names as its recipient is no address; submit it with a bare one",
     SkipReason.PROVIDER_NOT_CONFIGURED: "the process that was to send lacks the provider's settings; set what "
     "`perdure doctor` names, then resend it",
