@@ -120,5 +120,5 @@ class Lifecycle(RuleBasedStateMachine):
         assert ends == sorted(set(ends))
 
 
-Lifecycle.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
+Lifecycle.TestCase.settings = settings(max_examples=200, stateful_step_count=40)
 TestLifecycle = Lifecycle.TestCase
