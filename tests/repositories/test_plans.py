@@ -231,7 +231,7 @@ ACTS: dict[str, tuple[Act, set[str]]] = {
     ),
     "unique_holders": (lambda connection, _: JobRepository(connection).unique_holders(["k"]), {"jobs_unique_live"}),
     "apply": (apply, {"jobs_pkey", "job_events_pkey"}),
-    "follow": (follow, {"job_events_in_order", "jobs_running", "jobs_pkey", "deliveries_due", "deliveries_once"}),
+    "follow": (follow, {"job_events_in_order", "jobs_running", "jobs_pkey", "deliveries_once"}),
     "save_progress": (
         lambda connection, _: JobRepository(connection).save_progress([(uuid7(), 1, "{}")]),
         {"jobs_pkey"},
