@@ -124,7 +124,7 @@ MUTANTS = (
     Mutant(
         "a job becomes ready before its time",
         "repositories/job_repository.py",
-        " AND due.run_at <= clock_timestamp()",
+        " AND due.run_at <= {NOW}",
         "",
         (ENGINE,),
     ),

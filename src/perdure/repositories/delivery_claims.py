@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from perdure.models.circuit import EXCUSED_SECONDS
 from perdure.models.delivery import Delivery
 from perdure.repositories.mappers import DELIVERY_COLUMNS, delivery_from_row
-from perdure.repositories.statements import column_list
+from perdure.repositories.statements import NOW, column_list
 
 MAX_DESTINATIONS = 500
 """So many are looked at at a time; the next look begins after them."""
@@ -79,7 +79,7 @@ _ENSURE = text("""
 _TAKEN = "delivery.delivery_id, delivery.status, delivery.next_attempt_at"
 _DUE = f"""
     delivery.channel = lane.channel AND delivery.destination = lane.destination AND {_LIVE}
-    AND delivery.next_attempt_at <= clock_timestamp()"""
+    AND delivery.next_attempt_at <= {NOW}"""
 
 # Takes due deliveries, and those whose sender's lease ended without a word. The lease is ``next_attempt_at``: a try is
 # bounded by its deadline, so the lease needs no renewal. Who claims under a circuit holds its row until the end of the

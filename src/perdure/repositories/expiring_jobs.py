@@ -9,12 +9,12 @@ from perdure.db.base import quoted
 from perdure.models.job import Job
 from perdure.models.lifecycle import WAITING
 from perdure.repositories.mappers import JOB_COLUMNS, job_from_row
-from perdure.repositories.statements import column_list
+from perdure.repositories.statements import NOW, column_list
 
 # Each for one caller only (SKIP LOCKED); what is just being claimed is passed over, and runs.
 _LOCK_EXPIRED = text(f"""
     SELECT {column_list(JOB_COLUMNS, "job")} FROM perdure.jobs AS job
-    WHERE job.status IN ({quoted(WAITING)}) AND job.expires_at <= clock_timestamp()
+    WHERE job.status IN ({quoted(WAITING)}) AND job.expires_at <= {NOW}
     ORDER BY job.expires_at LIMIT :limit
     FOR UPDATE SKIP LOCKED
 """).columns(*JOB_COLUMNS)

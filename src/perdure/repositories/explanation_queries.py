@@ -10,6 +10,7 @@ from perdure.models.job import Job
 from perdure.models.lifecycle import JobStatus
 from perdure.repositories.delivery_queries import DeliveryQueries
 from perdure.repositories.queue_queries import QueueQueries
+from perdure.repositories.statements import NOW
 
 LOOKED_AT = 500
 """Earlier jobs that are looked at to learn how long attempts take."""
@@ -79,7 +80,7 @@ _ATTEMPT_SECONDS = text(f"""
          WHERE queue = :queue AND finished_at > clock_timestamp() - make_interval(secs => {LATELY_SECONDS})
            AND finished_at >= started_at),
         (SELECT sum(duration_microseconds) / nullif(sum(attempts), 0) / 1e6 FROM perdure.job_tallies
-         WHERE tallied_at > clock_timestamp() - make_interval(secs => {LATELY_SECONDS})))::float8
+         WHERE tallied_at > {NOW} - make_interval(secs => {LATELY_SECONDS})))::float8
 """)
 
 _HOLDER = text("""

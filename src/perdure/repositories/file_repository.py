@@ -20,7 +20,7 @@ from perdure.db.base import columns_of, table_of
 from perdure.db.models import FileRemovalRow, FileRow, FileStoreRow, JobFileRow, JobRow
 from perdure.models.file import File, FileRole
 from perdure.models.lifecycle import FINAL
-from perdure.repositories.statements import insert
+from perdure.repositories.statements import NOW, insert
 
 _FILES = table_of(FileRow)
 _FILE_COLUMNS = columns_of(FileRow)
@@ -72,8 +72,8 @@ _HASTEN = text("""
 """)
 
 # Each for one sweeper only.
-_LOCK_DUE = text("""
-    SELECT file_id FROM perdure.file_removals WHERE due_at <= clock_timestamp()
+_LOCK_DUE = text(f"""
+    SELECT file_id FROM perdure.file_removals WHERE due_at <= {NOW}
     ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
 

@@ -21,7 +21,7 @@ from perdure.models.place import START, Place
 from perdure.repositories.claim_statement import claim_of, ready
 from perdure.repositories.job_events import JobEvents
 from perdure.repositories.mappers import JOB_COLUMNS, job_arrays, job_from_row
-from perdure.repositories.statements import cast, column_list, insert, unnest
+from perdure.repositories.statements import NOW, cast, column_list, insert, unnest
 from perdure.repositories.unique_keys import LEAVING_OUT_TAKEN, UniqueKeys, in_order, was_taken
 
 _JOB = column_list(JOB_COLUMNS, "job")
@@ -111,11 +111,11 @@ _REQUEST_CANCEL = text("""
 """)
 
 # Each due job is moved once, whoever else promotes (SKIP LOCKED), the longest due first.
-_PROMOTE_DUE = text("""
+_PROMOTE_DUE = text(f"""
     UPDATE perdure.jobs SET status = 'QUEUED'
     WHERE job_id = ANY (ARRAY(
         SELECT due.job_id FROM perdure.jobs AS due
-        WHERE due.status IN ('SCHEDULED', 'RETRYING') AND due.run_at <= clock_timestamp()
+        WHERE due.status IN ('SCHEDULED', 'RETRYING') AND due.run_at <= {NOW}
         ORDER BY due.run_at LIMIT :limit
         FOR UPDATE SKIP LOCKED))
 """)

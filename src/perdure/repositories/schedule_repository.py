@@ -18,7 +18,7 @@ from perdure.db.models import ScheduleRow, ScheduleSlotRow
 from perdure.db.session import dump_json
 from perdure.models.lifecycle import FINAL
 from perdure.models.schedule import CatchUp, Overlap, Schedule, Slot
-from perdure.repositories.statements import cast, column_list, insert, unnest
+from perdure.repositories.statements import NOW, cast, column_list, insert, unnest
 
 LIVE_LOOKED_AT = 100
 """So many of a schedule's latest jobs are asked for being live."""
@@ -40,7 +40,7 @@ _SAVE = text(
 # Each due schedule for one scheduler only (SKIP LOCKED), the longest due first, and the time by the database's clock.
 _LOCK_DUE = text(f"""
     SELECT {column_list(_COLUMNS, "schedule")}, clock_timestamp() AS locked_at FROM perdure.schedules AS schedule
-    WHERE schedule.next_slot_at <= clock_timestamp()
+    WHERE schedule.next_slot_at <= {NOW}
     ORDER BY schedule.next_slot_at LIMIT :limit
     FOR UPDATE SKIP LOCKED
 """).columns(*_COLUMNS, column("locked_at", Timestamp))

@@ -13,6 +13,12 @@ from sqlalchemy import ARRAY, Column
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 
+NOW = "(SELECT clock_timestamp())"
+"""The time, where an index is to be read only up to it.
+
+Asked once a statement. ``clock_timestamp()`` itself may answer anew for each row, so it bounds no index: all that is
+not due would be read, to ask (measured: 139 ms for 200,000 jobs scheduled ahead, 0.1 ms so).
+"""
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 

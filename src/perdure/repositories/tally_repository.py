@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from perdure.db.base import columns_of
 from perdure.db.models import JobHistoryRow, JobTallyRow
 from perdure.models.history import KEPT_DAYS, Tally
-from perdure.repositories.statements import cast, column_list, unnest
+from perdure.repositories.statements import NOW, cast, column_list, unnest
 
 COUNTED = tuple(column.name for column in columns_of(JobTallyRow) if not column.primary_key)
 
@@ -47,18 +47,18 @@ _ADD = text(f"""
 """)
 
 # What another process is removing just now is left to it.
-_FORGET = text("""
+_FORGET = text(f"""
     DELETE FROM perdure.job_tallies AS old USING (
         SELECT tallied_at, tallier_id FROM perdure.job_tallies
-        WHERE tallied_at < clock_timestamp() - interval '2 hours'
+        WHERE tallied_at < {NOW} - interval '2 hours'
         ORDER BY tallied_at LIMIT 1000 FOR UPDATE SKIP LOCKED) AS gone
     WHERE (old.tallied_at, old.tallier_id) = (gone.tallied_at, gone.tallier_id)
 """)
 
-_FORGET_HISTORY = text("""
+_FORGET_HISTORY = text(f"""
     DELETE FROM perdure.job_history AS old USING (
         SELECT width_seconds, starts_at, queue, job_type FROM perdure.job_history
-        WHERE width_seconds = :width_seconds AND starts_at < clock_timestamp() - make_interval(days => :days)
+        WHERE width_seconds = :width_seconds AND starts_at < {NOW} - make_interval(days => :days)
         ORDER BY starts_at LIMIT 1000 FOR UPDATE SKIP LOCKED) AS gone
     WHERE (old.width_seconds, old.starts_at, old.queue, old.job_type)
           = (gone.width_seconds, gone.starts_at, gone.queue, gone.job_type)
