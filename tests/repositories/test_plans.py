@@ -58,7 +58,7 @@ SERVED = Served(
 )
 
 MODES = "custom", "generic"
-TABLES = ("jobs", "deliveries", "delivery_attempts", "job_events", "job_files", "workers")
+TABLES = ("jobs", "deliveries", "delivery_attempts", "job_events", "job_files", "workers", "schedule_slots")
 
 # Jobs in 50 queues that are done, ready ones in one of 201 priorities, and jobs that wait (few of them are due), or run
 # under a lost worker.
@@ -94,6 +94,14 @@ FILL_DELIVERIES = text("""
            CASE WHEN live THEN 'PENDING' ELSE 'SENT' END, 0, 0, '{}', CASE WHEN live THEN run_at END, now(),
            CASE WHEN NOT live THEN now() END
     FROM perdure.jobs, LATERAL (SELECT status IN ('QUEUED', 'SCHEDULED') AS live) AS delivery
+""")
+# Slots of a schedule that got a job long ago and none since, and of another that always gets one.
+FILL_SLOTS = text("""
+    INSERT INTO perdure.schedule_slots (name, slot_at, outcome, job_id)
+    SELECT name, now() - make_interval(days => 3000 - number), CASE WHEN got_one THEN 'submitted' ELSE 'overlapped' END,
+           CASE WHEN got_one THEN gen_random_uuid() END
+    FROM unnest(ARRAY['nightly', 'often']) AS name, generate_series(1, 3000) AS number,
+         LATERAL (SELECT name = 'often' OR number < 5 AS got_one) AS slot
 """)
 FINISH = text("""
     UPDATE perdure.jobs SET status = 'SUCCEEDED', finished_at = now() WHERE rank <> 90 AND NOT is_limited
@@ -147,6 +155,7 @@ async def crowd(request: pytest.FixtureRequest, any_database: Database) -> Async
         if request.param != "never analysed":
             await execute(database, FILL, **fill)
             await execute(database, FILL_DELIVERIES)
+            await execute(database, FILL_SLOTS)
             await execute(database, FILL_LIMITED, worker=lost, blocked=BLOCKED)
         if request.param.startswith("analysed") and request.param != "analysed when empty":
             await execute(database, analyse)
