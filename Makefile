@@ -36,7 +36,8 @@ test: $(STAMP) ## Run the checks and the tests
 test-processes: $(STAMP) ## Run the tests of whole platforms: started, killed, commanded, as the pages say
 	$(BIN)/pytest --numprocesses=2 --dist=loadgroup $(PLATFORMS)
 
-test-browser: $(STAMP) ## Have Chromium draw the mails, measure them, and leave pictures in build/mails
+test-browser: $(STAMP) ## Have Chromium draw the dashboard and the mails, use and measure them; pictures are left in build/
+	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/pytest --numprocesses=2 --dist=loadgroup $(BROWSER)
 
 mutants: $(STAMP) ## Break one promise after another in a copy of the code; the tests must notice each

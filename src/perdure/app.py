@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 import perdure
+from perdure import dashboard
 from perdure.bootstrap import Platform, opened_platform
 from perdure.core.api_keys import ApiKeys
 from perdure.core.authentication import Authentication
@@ -95,6 +96,8 @@ def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: b
     for module in (*of_jobs, *others, *((inbox,) if with_inbox else ())):
         app.include_router(module.router)
     describe(app, platform.providers.describe())
+    is_public_encrypted = (platform.settings.public_url or "").startswith("https:")
+    dashboard.install(app, status_of=problems.status_of, is_public_encrypted=is_public_encrypted)
     return app
 
 

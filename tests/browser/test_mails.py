@@ -6,19 +6,17 @@ what is behind it, and nothing has to be scrolled sideways. Needs Chromium.
 
 import html
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from tests.browser import chromium
 
 from perdure.core.notifications.events import JobEvent
 from perdure.core.notifications.rendering import MessageRenderer
 from perdure.core.notifications.samples import extremes, sample
 
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
-)
+CHROMIUM = chromium.executable()
 PICTURES = Path(__file__).parents[2] / "build" / "mails"
 ENOUGH_CONTRAST = 4.5
 """WCAG 2.2, 1.4.3."""
@@ -30,7 +28,7 @@ RENDERER = MessageRenderer("https://jobs.example.com")
 @pytest.fixture(autouse=True)
 def _chromium() -> None:
     if not CHROMIUM:
-        pytest.fail("Chromium draws the mails, and there is none: install the package `chromium`")
+        pytest.fail("Chromium draws the mails, and there is none: `make test-browser` fetches it")
 
 
 MEASURE = """

@@ -20,7 +20,7 @@ from perdure.db.session import Database
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.errors import Unavailable
 from perdure.models.happening import Happening, HappeningFilter
-from perdure.schemas.stream import encoded
+from perdure.schemas.stream import Form, digest, encoded
 
 DEBOUNCE_SECONDS = 0.25
 POLL_SECONDS = 1.0
@@ -41,8 +41,9 @@ _POSITION = re.compile(r"(\d{1,18})-(\d{1,11})")
 class Reader:
     """What one reader is still to be sent."""
 
-    def __init__(self, wanted: HappeningFilter) -> None:
+    def __init__(self, wanted: HappeningFilter, form: Form) -> None:
         self.wanted = wanted
+        self.form = form
         self._chunks: deque[bytes] = deque()
         self._bytes = 0
         self._something = asyncio.Event()
@@ -119,13 +120,15 @@ class Feed:
             reader.end()
 
     @asynccontextmanager
-    async def reading(self, wanted: HappeningFilter, last_position: str | None) -> AsyncIterator[Reader]:
+    async def reading(
+        self, wanted: HappeningFilter, last_position: str | None, form: Form = Form.EACH
+    ) -> AsyncIterator[Reader]:
         """A reader of what happens from now on, or has since ``last_position``. Raises ``Unavailable``."""
         if not self._is_open:
             raise Unavailable("This server is stopping; connect again.")
         if len(self._readers) + self._coming >= MAX_READERS:
             raise Unavailable("This server has as many readers as it can serve; try again, or ask another.")
-        reader = Reader(wanted)
+        reader = Reader(wanted, form)
         await self._begun()
         try:
             await self._let_in(reader, last_position)
@@ -156,7 +159,7 @@ class Feed:
             reader.put_first(_reset(position))
         else:
             told = [(one, encoded(one)) for one in missed]
-            reader.put_first(_chunk(told, reader.wanted, position) or position + b"\n")
+            reader.put_first(_chunk(told, reader.wanted, reader.form, position) or position + b"\n")
 
     def _floor(self, last_position: str) -> int | None:
         """The id up to which the reader was told everything; None if it is not to be known, or too long ago."""
@@ -203,9 +206,10 @@ class Feed:
             self._reset_all()
             return look.is_last
         told = [(one, encoded(one)) for one in look.happenings]
-        chunks = {wanted: _chunk(told, wanted, self.position) for wanted in {one.wanted for one in self._readers}}
+        kinds = {(one.wanted, one.form) for one in self._readers}
+        chunks = {kind: _chunk(told, *kind, self.position) for kind in kinds}
         for reader in self._readers:
-            if chunk := chunks[reader.wanted]:
+            if chunk := chunks[reader.wanted, reader.form]:
                 reader.put(chunk, self.position)
         return look.is_last
 
@@ -229,8 +233,11 @@ class Feed:
             reader.reset(self.position)
 
 
-def _chunk(told: Sequence[tuple[Happening, bytes]], wanted: HappeningFilter, position: bytes) -> bytes:
+def _chunk(told: Sequence[tuple[Happening, bytes]], wanted: HappeningFilter, form: Form, position: bytes) -> bytes:
     """What ``wanted`` lets through, as one piece; the last event brings the position after all of them."""
+    if form is Form.DIGEST:
+        happenings = [one for one, _ in told if wanted.matches(one)]
+        return position + digest(happenings) if happenings else b""
     lines = [line for one, line in told if wanted.matches(one)]
     return b"".join([*lines[:-1], position, lines[-1]]) if lines else b""
 

@@ -6,7 +6,6 @@ The check is the first thing that happens to a request: nothing of its body is r
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import urlsplit
 
 from fastapi import Security
 from fastapi.params import Security as SecurityParameter
@@ -14,8 +13,9 @@ from fastapi.requests import HTTPConnection
 from fastapi.security import HTTPBearer
 
 from perdure.core.authentication import Authentication
+from perdure.core.browsers import refuse_strangers, session_token
 from perdure.core.loopback import is_loopback
-from perdure.errors import Forbidden, Unauthenticated, Unavailable
+from perdure.errors import Unauthenticated, Unavailable
 from perdure.models.api_key import ApiKey, Scope
 
 LOOK_SECONDS = 2.0
@@ -33,11 +33,15 @@ class KeyWith(HTTPBearer):
 
     async def __call__(self, request: HTTPConnection) -> ApiKey | None:  # type: ignore[override]
         authentication: Authentication = request.app.state.authentication
-        key = await authentication.authorize(_token(request), self.scope)
+        key = await authentication.authorize(self.token(request), self.scope)
         if key is None:
             _refuse_strangers(request)
         request.state.api_key = key
         return key
+
+    def token(self, request: HTTPConnection) -> str | None:
+        """What is sent to show who asks."""
+        return _token(request)
 
 
 class RememberedKeyWith(KeyWith):
@@ -66,6 +70,13 @@ class LocalOrKeyWith(KeyWith):
         return None
 
 
+class SignedInOrKeyWith(KeyWith):
+    """Like ``KeyWith``, for what is only looked at: whoever is signed in to the dashboard may, too."""
+
+    def token(self, request: HTTPConnection) -> str | None:
+        return _token(request) or session_token(request.cookies)
+
+
 class Open:
     """The dependency of a route that anybody may ask."""
 
@@ -88,6 +99,11 @@ def needs_unless_local(scope: Scope) -> SecurityParameter:
     return Security(LocalOrKeyWith(scope), scopes=[scope.value])  # type: ignore[no-any-return]
 
 
+def needs_or_signed_in(scope: Scope) -> SecurityParameter:
+    """Declares what a page asks that people look at from the dashboard."""
+    return Security(SignedInOrKeyWith(scope), scopes=[scope.value])  # type: ignore[no-any-return]
+
+
 def open_to_all() -> SecurityParameter:
     """Declares that a route asks for nothing: ``dependencies=[open_to_all()]``."""
     return Security(Open())  # type: ignore[no-any-return]
@@ -104,17 +120,4 @@ def _token(request: HTTPConnection) -> str | None:
 
 
 def _refuse_strangers(request: HTTPConnection) -> None:
-    """While no key is asked for, a page that somebody looks at in a browser on this machine must not act for them.
-
-    Browsers say where a request comes from (Fetch Metadata); a name that an attacker points at this machine (DNS
-    rebinding) shows in the Host header.
-    """
-    follows_link = request.scope["method"] == "GET" and request.headers.get("sec-fetch-mode") == "navigate"
-    if request.headers.get("sec-fetch-site") in ("cross-site", "same-site") and not follows_link:
-        raise Forbidden("Another site's page may not use this server. Make a key with `perdure keys create`.")
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    if not is_loopback(host) and host != request.app.state.public_host:
-        raise Forbidden(
-            "Without keys this server answers under this machine's own name alone. Make a key with `perdure keys "
-            "create`, or set PERDURE_PUBLIC_URL to where people reach it."
-        )
+    refuse_strangers(request.scope["method"], request.headers, request.app.state.public_host)

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from perdure.models.api_key import Scope
-from perdure.routes.authentication import needs
+from perdure.routes.authentication import needs_or_signed_in
 from perdure.routes.problems import responses
 from perdure.routes.reference import render_reference
 
@@ -30,7 +30,7 @@ def describe(app: FastAPI, channels: dict[str, Any]) -> None:
 
     app.openapi = openapi  # type: ignore[method-assign]
 
-    @app.get("/openapi.json", dependencies=[needs(Scope.READ)], include_in_schema=False)
+    @app.get("/openapi.json", dependencies=[needs_or_signed_in(Scope.READ)], include_in_schema=False)
     async def description() -> JSONResponse:
         return JSONResponse(app.openapi())
 
@@ -38,7 +38,7 @@ def describe(app: FastAPI, channels: dict[str, Any]) -> None:
     def page() -> str:
         return render_reference(app.openapi())
 
-    @app.get("/docs", dependencies=[needs(Scope.READ)], include_in_schema=False)
+    @app.get("/docs", dependencies=[needs_or_signed_in(Scope.READ)], include_in_schema=False)
     async def reference() -> HTMLResponse:
         return HTMLResponse(page(), headers={"Content-Security-Policy": _REFERENCE_POLICY})
 

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import Enum, auto
 from typing import Any
 from uuid import UUID
 
+import orjson
 from pydantic import Field
 
 from perdure.models.happening import Happening, HappeningFilter, HappeningKind
 from perdure.models.lifecycle import JobStatus
 from perdure.schemas.base import Answer, Moment, Request
 from perdure.schemas.job import Name
+
+MAX_DIGEST = 200
+"""A digest names no more jobs: a page shows none the more."""
+
+
+class Form(Enum):
+    """How a reader is told."""
+
+    EACH = auto()
+    """One event after the other, each whole."""
+    DIGEST = auto()
+    """What came at once as one event, which names each job once."""
 
 
 class StreamQuery(Request):
@@ -56,3 +71,23 @@ class StreamEventAnswer(Answer):
 def encoded(happening: Happening) -> bytes:
     """One event, without its id. (JSON holds no line break.)"""
     return b"data: " + StreamEventAnswer.model_validate(happening).model_dump_json().encode() + b"\n\n"
+
+
+def digest(happenings: Sequence[Happening]) -> bytes:
+    """All of them as one event: how many there are, and the jobs of the latest, as the last of each has left it."""
+    jobs: dict[UUID, dict[str, Any]] = {}
+    for one in reversed(happenings):
+        if one.job_id in jobs:
+            jobs[one.job_id]["events"].append(one.event)
+        elif len(jobs) < MAX_DIGEST:
+            jobs[one.job_id] = {
+                "job_id": one.job_id,
+                "job_type": one.job_type,
+                "status": one.status,
+                "attempt": one.attempt,
+                "at": one.at,
+                "events": [one.event],
+                "percent": one.data.get("percent") if one.event is HappeningKind.PROGRESS else None,
+            }
+    told = {"count": len(happenings), "is_whole": len(jobs) < MAX_DIGEST, "jobs": list(jobs.values())}
+    return b"data: " + orjson.dumps(told) + b"\n\n"

@@ -1,0 +1,29 @@
+"""What people see: the dashboard. It reads, and whatever it does goes through the same commands as the API.
+
+How to add a page is told in docs/how-to/add-a-page.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from perdure.errors import PerdureError
+
+
+def install(app: FastAPI, *, status_of: Callable[[type[PerdureError]], int], is_public_encrypted: bool) -> None:
+    """Adds every page to ``app``, whose state has the platform's parts.
+
+    ``status_of`` says the HTTP status of an error; ``is_public_encrypted``: people reach the server by https.
+    """
+    from perdure.dashboard.pages import ROUTERS  # they need this package
+
+    app.state.status_of = status_of
+    app.state.is_public_encrypted = is_public_encrypted
+    app.state.dashboard_paths = frozenset(
+        route.path for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)
+    )
+    for router in ROUTERS:
+        app.include_router(router)

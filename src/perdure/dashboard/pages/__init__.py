@@ -1,0 +1,7 @@
+"""The pages, a module each. Whoever adds one names its router here."""
+
+from __future__ import annotations
+
+from perdure.dashboard.pages import changes, overview, preferences, session, static_files
+
+ROUTERS = (static_files.router, session.router, preferences.router, changes.router, overview.router)
