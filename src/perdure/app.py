@@ -52,7 +52,7 @@ from perdure.settings import Settings
 from perdure.telemetry import logs
 from perdure.telemetry.metrics import Metrics
 from perdure.workers.lease_page import LeasePage
-from perdure.workers.stopping import stop_signals
+from perdure.workers.stopping import stopping
 
 Ready = Callable[[str, bool], None]
 """Told, once a server answers: its URL, and whether requests need a key."""
@@ -151,8 +151,9 @@ async def serve(
             async with _finished_jobs(platform) as finished_jobs:
                 app = create_app(platform, finished_jobs, with_inbox=local_inbox is not None)
                 server = HttpServer(app)
-                async with feeding(app, server), platform.runtime(run_worker=run_worker).running():
-                    with stop_signals(server.stop):
+                with stopping(server.stop, has_parent=False) as at_once:
+                    runtime = platform.runtime(run_worker=run_worker)
+                    async with feeding(app, server), runtime.running(at_once):
                         ready(url, asks_for_keys)
                         await server.serve(sockets=sockets)
 
@@ -167,8 +168,9 @@ async def work_watched(
         async with opened_platform(settings) as platform:
             await _prepare_keys(platform)
             server = HttpServer(create_monitor(platform))
-            with stop_signals(server.stop):  # before it claims: a job that is given back costs no attempt
-                async with platform.runtime(run_worker=True, lease_page=lease_page).running():
+            # Before it claims: a job that is given back costs no attempt.
+            with stopping(server.stop, has_parent=True) as at_once:
+                async with platform.runtime(run_worker=True, lease_page=lease_page).running(at_once):
                     ready(url)
                     await server.serve(sockets=[listening])
 
@@ -232,6 +234,8 @@ class HttpServer(uvicorn.Server):
         self.when_stopped: Callable[[], None] = lambda: None
 
     def stop(self) -> None:
+        """Lets requests under way end for a while; called again, it does not."""
+        self.force_exit = self.should_exit
         self.should_exit = True
         self.when_stopped()
 

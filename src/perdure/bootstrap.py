@@ -47,7 +47,7 @@ from perdure.telemetry import log_lines, logs
 from perdure.workers.lease_page import LeasePage
 from perdure.workers.notifier import Notifier
 from perdure.workers.runtime import Runtime, WorkerOptions
-from perdure.workers.stopping import stop_signals
+from perdure.workers.stopping import stopping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +244,7 @@ async def work(
     stopped = asyncio.Event()
     async with opened_platform(settings) as platform:
         runtime = platform.runtime(run_worker=True, lease_page=lease_page)
-        with stop_signals(stopped.set):
-            async with runtime.running():
+        with stopping(stopped.set, has_parent=lease_page is not None) as at_once:
+            async with runtime.running(at_once):
                 ready()
                 await stopped.wait()

@@ -20,7 +20,7 @@ child = [sys.executable, "-c", sys.argv[1]]
 def say(line): os.write(1, line.encode() + b"\n")
 def ended(number, end, pause): say(f"ended {number} {end} {pause}")
 async def main():
-    async with supervisor.Supervisor([child] * int(sys.argv[2]), drain_seconds=0, ended=ended) as supervised:
+    async with supervisor.Supervisor([child] * int(sys.argv[2]), drain_seconds=float(sys.argv[4]), ended=ended) as supervised:
         if said := await supervised.all_ready(): say("ready " + " ".join(str(one["pid"]) for one in said))
         await supervised.all_ended()
     if supervised.failed: sys.exit(f"failed: {supervised.failed.failure or supervised.failed.exit_code}")
@@ -41,6 +41,7 @@ STUBBORN = r"""
 import os, signal, time
 from perdure.workers.parent import Parent
 signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"asked\n"))
+signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b"asked again\n"))
 os.write(1, f"child {os.getpid()}\n".encode())
 Parent.inherited().ready({"pid": os.getpid()})
 while True: time.sleep(60)
@@ -62,9 +63,9 @@ raise SystemExit(%d)
 class Supervised:
     """A supervisor in a process of its own, and the lines that it and its children print."""
 
-    def __init__(self, child, count, grace_seconds):
+    def __init__(self, child, count, grace_seconds, drain_seconds):
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PARENT, child, str(count), str(grace_seconds)],
+            [sys.executable, "-c", PARENT, child, str(count), str(grace_seconds), str(drain_seconds)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -85,8 +86,8 @@ class Supervised:
 def supervised():
     made = []
 
-    def start(child=CHILD, count=2, grace_seconds=60):
-        made.append(Supervised(child, count, grace_seconds))
+    def start(child=CHILD, count=2, grace_seconds=60, drain_seconds=0):
+        made.append(Supervised(child, count, grace_seconds, drain_seconds))
         return made[-1]
 
     yield start
@@ -119,20 +120,24 @@ def test_a_stop_reaches_every_child_and_waits_for_it(supervised):
     assert errors == ""
 
 
-def test_a_second_stop_waits_no_longer(supervised):
+def test_a_second_stop_is_passed_on_and_a_third_waits_no_longer(supervised):
     parent = supervised(STUBBORN, 1)
     [child] = parent.children(1)
-    parent.process.send_signal(signal.SIGTERM)
-    assert parent.line() == ["asked"]
+    for said in (["asked"], ["asked", "again"]):
+        parent.process.send_signal(signal.SIGTERM)
+        assert parent.line() == said
     parent.process.send_signal(signal.SIGTERM)
     assert parent.process.wait(20) == 0
     assert not psutil.pid_exists(child)
 
 
-def test_a_child_that_does_not_end_is_killed_in_the_end(supervised):
-    parent = supervised(STUBBORN, 1, grace_seconds=0.1)
+@pytest.mark.parametrize(("signals", "drain_seconds"), [(1, 0), (2, 600)])
+def test_a_child_that_does_not_end_is_killed_in_the_end(supervised, signals, drain_seconds):
+    parent = supervised(STUBBORN, 1, grace_seconds=0.1, drain_seconds=drain_seconds)
     [child] = parent.children(1)
-    parent.process.send_signal(signal.SIGTERM)
+    for _ in range(signals):
+        parent.process.send_signal(signal.SIGTERM)
+        assert parent.line() in (["asked"], ["asked", "again"], [])
     assert parent.process.wait(20) == 0
     assert not psutil.pid_exists(child)
 
@@ -171,7 +176,7 @@ def test_a_child_that_cannot_be_started_is_tried_again(tmp_path):
     script = PARENT.replace('[sys.executable, "-c", sys.argv[1]]', "[sys.argv[1]]")
     missing = tmp_path / "later"
     with subprocess.Popen(
-        [sys.executable, "-c", script, str(missing), "1", "60"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", script, str(missing), "1", "60", "0"], stdout=subprocess.PIPE, text=True
     ) as parent:
         assert "not started" in parent.stdout.readline()
         missing.write_text("#!/bin/sh\necho started\nexec sleep 60\n")

@@ -77,6 +77,10 @@ class Child:
         """Asks it to stop, if it still runs."""
         self._signal(signal.SIGTERM)
 
+    def hurry(self) -> None:
+        """Gives it no more time: what it runs is to be given back at once."""
+        self._signal(signal.SIGUSR1)
+
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
 

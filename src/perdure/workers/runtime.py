@@ -94,10 +94,11 @@ class Runtime:
     actions: JobActions | None
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self, at_once: asyncio.Event | None = None) -> AsyncIterator[None]:
         """Everything runs inside the block; leaving it drains: first the worker, then what it left to be told.
 
-        A loop that dies of a bug ends the block, drains at once and raises what it died of.
+        Once ``at_once`` is set, attempts are given back and no more waited for. A loop that dies of a bug ends the
+        block, drains at once and raises what it died of.
         """
         tallier = Tallier(self.database, self.signals)
         replacement = Replacement()
@@ -105,7 +106,10 @@ class Runtime:
             watcher = StoreWatcher(self.signals, self.files)
             tasks = [group.create_task(self.wakeup.run()), *self._start_keepers(group, watcher, tallier)]
             try:
-                async with self._worker_running(group, watcher, replacement), self._notifier_running(group):
+                async with (
+                    self._worker_running(group, watcher, replacement, at_once or asyncio.Event()),
+                    self._notifier_running(group),
+                ):
                     yield
             finally:
                 for task in tasks:
@@ -149,7 +153,7 @@ class Runtime:
 
     @asynccontextmanager
     async def _worker_running(
-        self, group: LoopGroup, watcher: StoreWatcher, replacement: Replacement
+        self, group: LoopGroup, watcher: StoreWatcher, replacement: Replacement, at_once: asyncio.Event
     ) -> AsyncIterator[None]:
         if self.worker is None:
             yield
@@ -202,7 +206,7 @@ class Runtime:
             yield
         finally:
             tasks.append(group.create_task(lease.note_draining()))
-            released = await worker.drain(0.0 if group.broken else options.drain_seconds)
+            released = await worker.drain(0.0 if group.broken else options.drain_seconds, at_once)
             with suppress(TimeoutError):  # what could not be written by then is others' to run again
                 async with asyncio.timeout(self.lease_seconds):
                     await completer.join()

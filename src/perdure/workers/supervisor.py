@@ -48,6 +48,7 @@ class Supervisor:
         self._ready: dict[int, dict[str, Any]] = {}
         self._settled = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._stops = 0
         self._signals = ExitStack()
         self._keepers: list[asyncio.Task[None]] = []
 
@@ -73,15 +74,17 @@ class Supervisor:
         await asyncio.gather(*self._keepers)
 
     def stop(self) -> None:
-        """Has every child drain and end; called again, it kills them."""
-        if self._stopping.is_set():
-            self._kill_all()
-            return
-        self._stopping.set()
-        self._settled.set()
-        for child in self.children:
-            child.terminate()
-        asyncio.get_running_loop().call_later(self._stop_seconds, self._kill_all)
+        """Has every child drain and end; called again, it gives them no more time, and then kills them."""
+        self._stops += 1
+        match self._stops:
+            case 1:
+                self._stopping.set()
+                self._settled.set()
+                self._tell_all(Child.terminate, self._stop_seconds)
+            case 2:
+                self._tell_all(Child.hurry, STOP_GRACE_SECONDS)
+            case _:
+                self._kill_all()
 
     async def _keep(self, number: int) -> None:
         pause = FIRST_PAUSE_SECONDS
@@ -122,6 +125,11 @@ class Supervisor:
         self._ready[number] = child.ready or {}
         if len(self._ready) == len(self._commands):
             self._settled.set()
+
+    def _tell_all(self, what: Callable[[Child], None], patience_seconds: float) -> None:
+        for child in self.children:
+            what(child)
+        asyncio.get_running_loop().call_later(patience_seconds, self._kill_all)
 
     def _kill_all(self) -> None:
         for child in self.children:

@@ -29,6 +29,7 @@ from perdure.workers.lane_walk import LaneWalk
 from perdure.workers.lease import LeaseKeeper
 from perdure.workers.loop import Loop
 from perdure.workers.progress import ProgressWriter
+from perdure.workers.stopping import given_time
 from perdure.workers.store_watcher import StoreWatcher
 from perdure.workers.watermark import Watermark
 
@@ -115,7 +116,7 @@ class Worker(Loop):
         """Stops everything: the lease is lost, and what runs here belongs to others now."""
         self._attempts.abandon()
 
-    async def drain(self, grace_seconds: float) -> int:
+    async def drain(self, grace_seconds: float, at_once: asyncio.Event) -> int:
         """Lets what runs finish for ``grace_seconds``, then gives the rest back unharmed; returns how many.
 
         What is stuck is waited for by nobody: it was concluded long ago.
@@ -124,9 +125,7 @@ class Worker(Loop):
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_CLAIM_SECONDS):
                 await self._claims_no_more.wait()  # what it takes just now runs here too
-        with suppress(TimeoutError):
-            async with asyncio.timeout(grace_seconds):
-                await self._attempts.all_concluded.wait()
+        await given_time(self._attempts.all_concluded.wait(), grace_seconds, at_once)
         return await self._attempts.release()
 
     @property
