@@ -20,8 +20,8 @@ child = [sys.executable, "-c", sys.argv[1]]
 def say(line): os.write(1, line.encode() + b"\n")
 def ended(number, end, pause): say(f"ended {number} {end} {pause}")
 async def main():
-    drain_seconds = float(sys.argv[4])
-    async with supervisor.Supervisor([child] * int(sys.argv[2]), drain_seconds=drain_seconds, ended=ended) as supervised:
+    drain = float(sys.argv[4])
+    async with supervisor.Supervisor([child] * int(sys.argv[2]), drain_seconds=drain, ended=ended) as supervised:
         if said := await supervised.all_ready(): say("ready " + " ".join(str(one["pid"]) for one in said))
         await supervised.all_ended()
     if supervised.failed: sys.exit(f"failed: {supervised.failed.failure or supervised.failed.exit_code}")
