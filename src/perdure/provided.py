@@ -72,6 +72,7 @@ def _email(settings: Settings, local_inbox: LocalInbox | None) -> Provider:
             url=settings.smtp_url,
             from_email=settings.mail_from_email,
             from_name=settings.mail_from_name,
+            rate=settings.email_rate,
             retry_delays_seconds=settings.email_retry_seconds,
         )
     )

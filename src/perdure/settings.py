@@ -121,7 +121,8 @@ class Settings(BaseSettings):
         (30, 120, 600, 1800, 7200), description="waits between the tries of a mail, comma separated"
     )
     email_rate: OptionalRate = Field(
-        None, description="mails at most, as 150/10 for 150 in any 10 seconds; none: what Mailtrap lets through"
+        None,
+        description="mails at most, as 150/10 for 150 in any 10 seconds; none: Mailtrap's own, with SMTP any number",
     )
     mailtrap_api_key: OptionalSecret = Field(
         None, validation_alias="MAILTRAP_API_KEY", description="API token of your Mailtrap account"

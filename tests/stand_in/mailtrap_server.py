@@ -26,6 +26,8 @@ class MailtrapStandIn(StandIn):
         "no_ids": replying(200, {"success": True, "message_ids": []}),
         "success_false": replying(200, {"success": False, "errors": ["'to' address is invalid"]}),
         "success_false_no_reason": replying(200, {"success": False}),
+        "plan_used_up": replying(429, {"success": False, "errors": ["The email limit is reached. Upgrade your plan"]}),
+        "too_fast": replying(429, {"success": False, "errors": ["Too many emails per second. Upgrade your plan"]}),
     }
 
     def taken(self) -> bytes:

@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from perdure.models.statistics import Activity, ProviderBacklog, QueueBacklog, Statistics
+from perdure.models.statistics import Activity, BrokenCircuits, ProviderBacklog, QueueBacklog, Statistics
 from perdure.signals import (
+    CircuitChanged,
     FeedbackHeard,
     JobsClaimed,
     JobsRescued,
@@ -17,6 +18,7 @@ from perdure.signals import (
     JobTransitioned,
     LeaseLost,
     LoopInterrupted,
+    NotificationCancelled,
     NotificationSettled,
     NotificationTried,
     Signals,
@@ -37,7 +39,7 @@ NOTHING = Activity(
 )
 
 
-def standing(*queues, providers=()):
+def standing(*queues, providers=(), circuits=()):
     return Statistics(
         measured_at=datetime.now(UTC),
         count_limit=50_000,
@@ -46,6 +48,7 @@ def standing(*queues, providers=()):
         workers_alive=2,
         slots=20,
         providers=providers,
+        circuits=circuits,
         deliveries={"SENT": 9},
         last_minute=NOTHING,
         last_hour=NOTHING,
@@ -98,6 +101,8 @@ def everything(signals):
     signals.emit(LeaseLost(ONE))
     signals.emit(LoopInterrupted("Worker", "away", 0.2))
     signals.emit(NotificationSettled(ONE, TWO, "mailtrap", "SENT", None, 1.5))
+    signals.emit(NotificationCancelled(ONE, TWO, "mailtrap", "ada"))
+    signals.emit(CircuitChanged("mailtrap", "mailtrap", "PAUSED", "CLOSED", 401, "not_permitted", "no"))
     signals.emit(FeedbackHeard(TWO, ONE, "mailtrap", "bounced", "BOUNCED", None))
     signals.emit(NotificationTried("mailtrap", "transient", 0.4))
 
@@ -115,6 +120,8 @@ def test_each_signal_is_counted_under_its_labels(signals, told):
     assert found[("perdure_leases_lost_total",)] == 1
     assert found["perdure_loop_interruptions_total", "Worker"] == 1
     assert found["perdure_deliveries_settled_total", "mailtrap", "", "SENT"] == 1
+    assert found["perdure_deliveries_settled_total", "mailtrap", "called_off", "CANCELLED"] == 1
+    assert found["perdure_circuit_changes_total", "mailtrap", "PAUSED"] == 1
     assert found["perdure_delivery_duration_seconds_sum", "mailtrap", "SENT"] == 1.5
     assert found["perdure_delivery_tries_total", "mailtrap", "transient"] == 1
     assert found["perdure_delivery_try_seconds_sum", "mailtrap"] == 0.4
@@ -134,7 +141,9 @@ def test_what_users_name_cannot_flood_the_labels(signals, told):
 
 def test_how_the_platform_stands_is_told_as_it_is_handed_in(told):
     busy = QueueBacklog(queue="mail", queued=4, scheduled=1, retrying=2, oldest_waiting_seconds=12.5)
-    found = told(standing(busy, providers=[ProviderBacklog(provider="slack", waiting=5, oldest_seconds=70.0)]))
+    waiting = ProviderBacklog(provider="slack", waiting=5, oldest_seconds=70.0)
+    paused = BrokenCircuits(provider="slack", state="PAUSED", number=2)
+    found = told(standing(busy, providers=[waiting], circuits=[paused]))
     assert found[("perdure_up",)] == 1
     assert found["perdure_jobs_waiting", "mail", "QUEUED"] == 4
     assert found["perdure_jobs_waiting", "mail", "RETRYING"] == 2
@@ -142,10 +151,12 @@ def test_how_the_platform_stands_is_told_as_it_is_handed_in(told):
     assert (found[("perdure_jobs_running",)], found[("perdure_worker_slots",)]) == (3, 20)
     assert found["perdure_deliveries_pending", "slack"] == 5
     assert found["perdure_oldest_pending_delivery_seconds", "slack"] == 70
+    assert (found["perdure_circuits", "slack", "PAUSED"], found["perdure_circuits", "slack", "OPEN"]) == (2, 0)
     emptied = told(standing())
     assert emptied["perdure_jobs_waiting", "mail", "QUEUED"] == 0, "a queue that has drained says so"
     assert emptied["perdure_oldest_waiting_job_seconds", "mail"] == 0
     assert emptied["perdure_deliveries_pending", "slack"] == 0
+    assert emptied["perdure_circuits", "slack", "PAUSED"] == 0
 
 
 def test_without_the_database_a_process_tells_what_it_counted(signals, told):

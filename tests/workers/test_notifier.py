@@ -21,6 +21,7 @@ from perdure.core.notifications.providers.base import (
 )
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.rendering import MessageRenderer
+from perdure.models.circuit import Call
 from perdure.models.delivery import Attempt, Delivery, DeliveryStatus, Verdict
 from perdure.models.delivery_policy import DeliveryPolicy
 from perdure.models.lifecycle import JobStatus
@@ -30,6 +31,7 @@ from perdure.repositories.delivery_queries import DeliveryQueries
 from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.settings import Settings
 from perdure.signals import NotificationFailed, NotificationIntended, NotificationSettled
+from perdure.workers.concluded import Concluded
 from perdure.workers.notifier import Notifier
 
 TOLD = {
@@ -259,7 +261,8 @@ async def test_one_that_was_called_off_is_not_sent_and_no_sender_of_before_is_be
     renderer = MessageRenderer(None)
     notifier = Notifier(platform.database, platform.signals, platform.wakeup, platform.providers, renderer)
     late = [one.delivery.conclude(accepted, platform.database.clock.now(), policy) for one in (first, second)]
-    await notifier._save([(one, None) for one in late])
+    call = Call(provider="mailtrap", destination="mailtrap", was_probe=False, was_troubled=False)
+    await notifier._save([Concluded(one, call) for one in late])
     await notifier.tick()
     [delivery] = await bench.deliveries(job.job_id)
     assert (delivery.status, delivery.attempts) == (DeliveryStatus.CANCELLED, 2)

@@ -19,11 +19,13 @@ from perdure.core.notifications.snapshot import snapshot_of
 from perdure.db.session import Database
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.errors import Conflict, NotFound
-from perdure.models.delivery import Attempt, Verdict
+from perdure.models.delivery import Attempt, DeliveryStatus, Verdict
 from perdure.models.job import Job
 from perdure.models.lifecycle import JobStatus
 from perdure.models.retry import RetryPolicy
 from perdure.models.webhook_endpoint import EndpointSecret, EndpointState, WebhookEndpoint, recipient_of
+from perdure.repositories.delivery_filter import DeliveryFilter
+from perdure.repositories.delivery_queries import DeliveryQueries
 from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.repositories.endpoint_repository import EndpointRepository
 from perdure.signals import EndpointChanged, Signals
@@ -104,17 +106,22 @@ class EndpointCommands:
         Of each chain of resends the last counts, and only if it failed: so it may be asked twice. Raises ``Conflict``
         while the endpoint is disabled.
         """
-        resent, is_complete, began = 0, False, self._database.clock.now()
+        began = self._database.clock.now()
+        wanted = DeliveryFilter(
+            recipient=recipient_of(name), status=[DeliveryStatus.FAILED], created_after=since, created_before=began
+        )
+        resent, is_complete, before = 0, False, None
         while resent < MOST_RECOVERED and not is_complete:
             now = self._database.clock.now()
             async with self._database.transaction() as connection:
                 _check_active(_found(await EndpointRepository(connection).lock(name)))
+                batch = [one.delivery_id for one in await DeliveryQueries(connection).newest(wanted, before, BATCH)]
                 deliveries = DeliveryRepository(connection)
-                failed = await deliveries.hold_failed(recipient_of(name), since, began, BATCH)
+                failed = await deliveries.hold_unsent(batch)
                 await deliveries.add([one.resend(uuid7(), now) for one in failed])
             self._wakeup.ring(Topic.DELIVERIES)
             resent += len(failed)
-            is_complete = len(failed) < BATCH
+            is_complete, before = len(batch) < BATCH, batch[-1] if batch else None
         self._signals.emit(EndpointChanged(name, "recovered", by))
         return resent, is_complete
 

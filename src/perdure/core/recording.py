@@ -23,7 +23,14 @@ from perdure.models.job import Job, Transition
 from perdure.models.lifecycle import BECOMES_DUE, FINAL, JobStatus, TimelineEvent
 from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.repositories.job_repository import JobRepository
-from perdure.signals import AttemptError, JobTransitioned, NotificationIntended, Signals, TransitionRefused
+from perdure.signals import (
+    AttemptError,
+    JobTransitioned,
+    NotificationIntended,
+    NotificationSettled,
+    Signals,
+    TransitionRefused,
+)
 
 _FAILED_ATTEMPT = frozenset({TimelineEvent.RETRY, TimelineEvent.FAILURE})
 
@@ -92,6 +99,9 @@ class Recorder:
             self._signals.emit(TransitionRefused(transition.job.job_id, transition.event.value))
         for intent in recorded.outbox.intents:
             self._signals.emit(_intended(intent))
+        for delivery in recorded.outbox.deliveries:
+            if delivery.is_final:
+                self._signals.emit(_skipped(delivery))
         self._wakeup.ring(*_topics(recorded))
 
     def deliveries_of(self, job: Job, event: JobEvent, now: datetime) -> Sequence[Delivery]:
@@ -135,6 +145,18 @@ def _topics(recorded: Recorded) -> set[Topic]:
 
 def _intended(intent: NotificationIntent) -> NotificationIntended:
     return NotificationIntended(intent.job_id, intent.event.value, intent.channels, intent.cause, intent.subscription)
+
+
+def _skipped(delivery: Delivery) -> NotificationSettled:
+    """Of one that was born so: nobody will claim it."""
+    return NotificationSettled(
+        delivery_id=delivery.delivery_id,
+        job_id=delivery.job_id,
+        provider=delivery.provider,
+        status=delivery.status.value,
+        reason=delivery.reason,
+        duration_seconds=0.0,
+    )
 
 
 def _transitioned(transition: Transition) -> JobTransitioned:

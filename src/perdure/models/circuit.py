@@ -41,8 +41,12 @@ class CircuitState(StrEnum):
     """It refuses us (key, sender, inbox): somebody must mend the set-up. Probes tell when it is done."""
 
 
-FAILURES = frozenset({Verdict.TRANSIENT, Verdict.AMBIGUOUS, Verdict.MISCONFIGURED})
-"""What speaks against a destination. To refuse one message is an answer like any other."""
+_FAILURES = frozenset({Verdict.TRANSIENT, Verdict.AMBIGUOUS, Verdict.MISCONFIGURED})
+
+
+def speaks_against(attempt: Attempt) -> bool:
+    """Whether it is held against the destination. To refuse one message, or one recipient, is an answer like any."""
+    return attempt.verdict in _FAILURES and not attempt.spares_destination
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +94,8 @@ class Circuit:
         match attempt.verdict:
             case Verdict.ACCEPTED | Verdict.DELIVERED | Verdict.PERMANENT | Verdict.GONE:
                 return self._answered(now)
+            case Verdict.TRANSIENT | Verdict.AMBIGUOUS if attempt.spares_destination:
+                return self._answered(now)
             case Verdict.TRANSIENT | Verdict.AMBIGUOUS:
                 return _failed(self._noted(attempt, now), attempt, now, was_probe=was_probe)
             case Verdict.MISCONFIGURED:
@@ -112,6 +118,10 @@ class Circuit:
             resumed_at=now if self.state is CircuitState.PAUSED else self.resumed_at,
         )
 
+    def unprobed(self, now: datetime) -> Circuit:
+        """The delivery that was to be its probe ended without a call: the next one may be it, at once."""
+        return self if self.state is CircuitState.CLOSED else replace(self, blocked_until=now)
+
     def _answered(self, now: datetime) -> Circuit:
         if self.state is not CircuitState.CLOSED or _begins_window(self, now):
             return self.close(now)
@@ -129,6 +139,7 @@ class Circuit:
 
 def _failed(circuit: Circuit, attempt: Attempt, now: datetime, *, was_probe: bool) -> Circuit:
     begins = _begins_window(circuit, now)
+    asked = min(attempt.retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS)
     counted = replace(
         circuit,
         failures=circuit.failures + 1,
@@ -137,13 +148,13 @@ def _failed(circuit: Circuit, attempt: Attempt, now: datetime, *, was_probe: boo
         window_failures=1 if begins else circuit.window_failures + 1,
     )
     if circuit.state is not CircuitState.CLOSED:
-        return _blocked(counted, now) if was_probe else counted
+        return _blocked(counted, now, asked) if was_probe else counted
     if _fails_too_often(counted):
-        return _blocked(replace(counted, state=CircuitState.OPEN, since=now), now)
+        return _blocked(replace(counted, state=CircuitState.OPEN, since=now), now, asked)
     if attempt.retry_after_seconds is None:
         return counted
-    asked = now + timedelta(seconds=min(attempt.retry_after_seconds, MAX_RETRY_AFTER_SECONDS))
-    return replace(counted, blocked_until=max(asked, circuit.blocked_until or asked))
+    until = now + timedelta(seconds=asked)
+    return replace(counted, blocked_until=max(until, circuit.blocked_until or until))
 
 
 def _refused(circuit: Circuit, now: datetime, *, was_probe: bool) -> Circuit:
@@ -155,10 +166,12 @@ def _refused(circuit: Circuit, now: datetime, *, was_probe: bool) -> Circuit:
     return _blocked(paused, now)
 
 
-def _blocked(circuit: Circuit, now: datetime) -> Circuit:
-    """Until the next probe. (What began before it opened, and ends later, says nothing new: only probes count.)"""
+def _blocked(circuit: Circuit, now: datetime, asked_seconds: float = 0.0) -> Circuit:
+    """Until the next probe, and no sooner than the other side asks for. (What began before it opened, and ends later,
+    says nothing new: only probes count.)
+    """
     first = FIRST_PAUSE_SECONDS if circuit.state is CircuitState.PAUSED else FIRST_BREAK_SECONDS
-    seconds = min(first * 2 ** min(circuit.breaks, 30), LONGEST_BREAK_SECONDS)
+    seconds = max(min(first * 2 ** min(circuit.breaks, 30), LONGEST_BREAK_SECONDS), asked_seconds)
     return replace(circuit, breaks=circuit.breaks + 1, blocked_until=now + timedelta(seconds=seconds))
 
 

@@ -85,6 +85,13 @@ class FailureReason(StrEnum):
     """The provider took it and rejected it afterwards."""
 
 
+class CancelReason(StrEnum):
+    """Why a delivery is sent no more (``reason`` of a CANCELLED delivery)."""
+
+    CALLED_OFF = "called_off"
+    """Somebody called it off: by API, command or page; the log line `notification.cancelled` names who."""
+
+
 class Verdict(StrEnum):
     """What one call of a provider came to."""
 
@@ -113,7 +120,8 @@ class Attempt:
     """One call of a provider, as it will be kept. Texts are bounded and hold no secret and no address.
 
     ``message`` is at most 500 characters, ``response_excerpt`` at most 512; ``retry_after_seconds`` is what the
-    provider asked for.
+    provider asked for. ``spares_destination``: it failed for the sake of this recipient, which says nothing of the
+    others that are reached the same way.
     """
 
     verdict: Verdict
@@ -123,6 +131,7 @@ class Attempt:
     retry_after_seconds: float | None = None
     provider_message_id: str | None = None
     response_excerpt: str | None = None
+    spares_destination: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +142,7 @@ class Delivery:
     does not change what this delivery tells. ``subscription`` is the one that it was written for; None: for the job's
     own declaration. ``destination`` is what it fails and is limited together with. Of its
     ``attempts`` some are spared (they failed because the other side refused us, and do not count), and of some nobody
-    knows what came of them: those are ambiguous.
+    knows what came of them: those are ambiguous. ``tried_at``: when the last of them began.
     """
 
     delivery_id: UUID
@@ -157,6 +166,7 @@ class Delivery:
     destination: str = ""
     spared_attempts: int = 0
     ambiguous_attempts: int = 0
+    tried_at: datetime | None = None
 
     @property
     def is_final(self) -> bool:
@@ -169,7 +179,7 @@ class Delivery:
 
     def cancel(self, now: datetime) -> Delivery:
         """Calls off one that waits. The fence rises, so that no try of before can write anything any more."""
-        return replace(self._finish(DeliveryStatus.CANCELLED, None, now), fence=self.fence + 1)
+        return replace(self._finish(DeliveryStatus.CANCELLED, CancelReason.CALLED_OFF, now), fence=self.fence + 1)
 
     def resend(self, delivery_id: UUID, now: datetime) -> Delivery:
         """A further delivery that tells the same once more, from its first try; it names the first of its chain."""
@@ -181,6 +191,7 @@ class Delivery:
             attempts=0,
             spared_attempts=0,
             ambiguous_attempts=0,
+            tried_at=None,
             fence=0,
             provider_message_id=None,
             created_at=now,
@@ -234,7 +245,7 @@ class Delivery:
         number = self.attempts - self.spared_attempts
         if number >= policy.max_attempts or policy.forbids(doubts):
             return tried.fail(FailureReason.EXHAUSTED, now)
-        delay = policy.delays_seconds[number - 1] * jitter_factor(self.delivery_id, self.attempts)
+        delay = policy.delays_seconds[number - 1] * jitter_factor(self.delivery_id, self.attempts, policy.jitter)
         delay = max(delay, min(attempt.retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS))
         due = now + timedelta(seconds=delay)
         if due > self._expires_at(policy, excused_seconds):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from perdure.models.retry import JITTER
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -33,9 +35,10 @@ class DeliveryPolicy:
 
     ``delays_seconds[n]`` is waited after failed try ``n + 1``, so there are ``len(delays_seconds) + 1`` tries; each
     try is cut at ``deadline_seconds``, and none starts later than ``max_age_seconds`` after the event. ``rate`` holds
-    for each destination of the provider over all processes (None: no limit), ``max_in_flight`` for the provider in
-    each process. After more ambiguous tries than ``ambiguous_retries`` (None: any number) it is given up, where to tell
-    somebody twice is worse than not at all.
+    for each destination of the provider over all processes (None: no limit), and so does ``max_in_flight_each``;
+    ``max_in_flight`` holds for the provider in each process. After more ambiguous tries than ``ambiguous_retries``
+    (None: any number) it is given up, where to tell somebody twice is worse than not at all. Waits are spread by
+    ``jitter`` (0.2 is ±20 %), so that what failed together does not come back together.
     """
 
     delays_seconds: tuple[float, ...]
@@ -44,6 +47,8 @@ class DeliveryPolicy:
     rate: Rate | None = None
     max_in_flight: int = 10
     ambiguous_retries: int | None = None
+    max_in_flight_each: int | None = None
+    jitter: float = JITTER
 
     @property
     def max_attempts(self) -> int:

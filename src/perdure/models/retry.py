@@ -39,10 +39,10 @@ def checked_wait(seconds: float) -> float:
     return float(seconds)
 
 
-def jitter_factor(identity: UUID, attempt: int) -> float:
-    """A factor in [1 - JITTER, 1 + JITTER], spread evenly over identities and attempts, the same at every call.
+def jitter_factor(identity: UUID, attempt: int, spread: float = JITTER) -> float:
+    """A factor in [1 - spread, 1 + spread], even over identities and attempts, the same at every call.
 
     Drawn from a checksum and not from a random source: so whoever decides the same thing twice decides the same.
     """
     fraction = zlib.crc32(identity.bytes + attempt.to_bytes(4, "big")) / 0xFFFFFFFF
-    return 1 - JITTER + 2 * JITTER * fraction
+    return 1 - spread + 2 * spread * fraction

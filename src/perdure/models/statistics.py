@@ -42,6 +42,15 @@ class ProviderBacklog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenCircuits:
+    """How many destinations of a provider are in a state (``CircuitState``) in which nothing is sent but probes."""
+
+    provider: str
+    state: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
     """What was done in a stretch of time. Means are over the attempts that ended in it; None when none did."""
 
@@ -70,6 +79,8 @@ class Statistics:
     """Attempts that the living workers run at a time, all together."""
     providers: tuple[ProviderBacklog, ...]
     """Those for which deliveries wait, by name."""
+    circuits: tuple[BrokenCircuits, ...] = ()
+    """Where calls fail, or are refused, by provider and state; those that are closed are not told of."""
     deliveries: Mapping[str, int]
     """Deliveries written in the last 24 hours, by status."""
     last_minute: Activity

@@ -10,10 +10,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perdure.clock import first_id_at
 from perdure.db.base import columns_of
 from perdure.db.models import DeliveryAttemptRow
-from perdure.models.circuit import Call
 from perdure.models.delivery import Attempt, Delivery
 from perdure.repositories.mappers import DELIVERY_COLUMNS, delivery_arrays, delivery_from_row
 from perdure.repositories.statements import column_list, insert, unnest
@@ -28,19 +26,6 @@ _ADD = text(insert("perdure.deliveries", DELIVERY_COLUMNS, "ON CONFLICT DO NOTHI
 _HOLD = text(f"""
     SELECT {_DELIVERY} FROM perdure.deliveries AS delivery JOIN perdure.jobs AS job USING (job_id)
     WHERE delivery.delivery_id = :delivery_id FOR KEY SHARE OF job
-""").columns(*DELIVERY_COLUMNS)
-
-# What a recipient was not told of in the end, the oldest first: of what was sent again, the last resend if it failed;
-# each with its job held in place. The resends of a delivery are found by the job that they share.
-_HOLD_FAILED = text(f"""
-    SELECT {_DELIVERY} FROM perdure.deliveries AS delivery JOIN perdure.jobs AS job USING (job_id)
-    WHERE delivery.recipient = :recipient AND delivery.status = 'FAILED' AND delivery.delivery_id >= :first
-      AND delivery.created_at >= :since AND delivery.created_at < :until
-      AND NOT EXISTS (
-          SELECT FROM perdure.deliveries AS later
-          WHERE later.job_id = delivery.job_id AND later.resend_of = coalesce(delivery.resend_of, delivery.delivery_id)
-            AND later.delivery_id > delivery.delivery_id)
-    ORDER BY delivery.delivery_id LIMIT :limit FOR KEY SHARE OF job
 """).columns(*DELIVERY_COLUMNS)
 
 # A delivery that nobody else changes until the caller has committed: a claim steps over it. Its job comes first, as it
@@ -92,7 +77,7 @@ _APPLY = text(f"""
 # Of a delivery that is locked, so that it waits still. Its fence has risen: a sender that held it is refused from now.
 _CANCEL = text("""
     UPDATE perdure.deliveries
-    SET status = 'CANCELLED', fence = :fence, next_attempt_at = NULL, finished_at = :finished_at
+    SET status = 'CANCELLED', reason = :reason, fence = :fence, next_attempt_at = NULL, finished_at = :finished_at
     WHERE delivery_id = :delivery_id
 """)
 
@@ -102,10 +87,7 @@ _ADD_ATTEMPTS = text(insert("perdure.delivery_attempts", _ATTEMPT_COLUMNS, "ON C
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One finished try of a delivery: when, how long, by which provider, and what it came to.
-
-    ``call`` is for the circuit of where it went; None where the provider was not called.
-    """
+    """One finished try of a delivery: when, how long, by which provider, and what it came to."""
 
     delivery_id: UUID
     number: int
@@ -113,7 +95,6 @@ class Try:
     started_at: datetime
     duration_ms: int
     attempt: Attempt
-    call: Call | None = None
 
 
 class DeliveryRepository:
@@ -131,11 +112,6 @@ class DeliveryRepository:
         row = (await self._connection.execute(_HOLD, {"delivery_id": delivery_id})).mappings().one_or_none()
         return None if row is None else delivery_from_row(row)
 
-    async def hold_failed(self, recipient: str, since: datetime, until: datetime, limit: int) -> list[Delivery]:
-        """FAILED deliveries to ``recipient``, written within that time and not sent again; held like ``hold`` does."""
-        wanted = {"recipient": recipient, "since": since, "until": until, "first": first_id_at(since), "limit": limit}
-        return [delivery_from_row(row) for row in (await self._connection.execute(_HOLD_FAILED, wanted)).mappings()]
-
     async def hold_unsent(self, delivery_ids: Sequence[UUID]) -> list[Delivery]:
         """Those of the deliveries that may be sent again and were not yet, held as by ``lock``."""
         held = list((await self._connection.execute(_HOLD_ENDED, {"delivery_ids": list(delivery_ids)})).scalars())
@@ -149,7 +125,7 @@ class DeliveryRepository:
 
     async def cancel(self, cancelled: Delivery) -> None:
         """Writes that a delivery, which is locked, was called off."""
-        parameters = {name: getattr(cancelled, name) for name in ("delivery_id", "fence", "finished_at")}
+        parameters = {name: getattr(cancelled, name) for name in ("delivery_id", "reason", "fence", "finished_at")}
         await self._connection.execute(_CANCEL, parameters)
 
     async def apply(self, deliveries: Sequence[Delivery]) -> set[UUID]:

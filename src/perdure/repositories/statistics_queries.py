@@ -17,7 +17,15 @@ from perdure.clock import first_id_at
 from perdure.db.base import quoted
 from perdure.models.delivery import LIVE as LIVE_DELIVERIES
 from perdure.models.lifecycle import BECOMES_DUE
-from perdure.models.statistics import MAX_COUNT, MAX_QUEUES, Activity, ProviderBacklog, QueueBacklog, Statistics
+from perdure.models.statistics import (
+    MAX_COUNT,
+    MAX_QUEUES,
+    Activity,
+    BrokenCircuits,
+    ProviderBacklog,
+    QueueBacklog,
+    Statistics,
+)
 
 TIMEOUT_MS = 2_000
 MAX_HEADS = 2_000
@@ -101,6 +109,12 @@ WAITING_DELIVERIES = text(f"""
     GROUP BY provider ORDER BY provider
 """)
 
+# There are few circuits: one for each destination that failed lately, or has a rate.
+CIRCUITS = text("""
+    SELECT provider, state, count(*) AS number FROM perdure.circuits
+    WHERE state <> 'CLOSED' GROUP BY provider, state ORDER BY provider, state LIMIT :limit
+""")
+
 # Ids are ordered by time, so the primary key answers which are the newest.
 DELIVERIES = text("""
     SELECT status, count(*) FROM (
@@ -136,6 +150,7 @@ class StatisticsQueries:
         running = await self._rows(RUNNING)
         [live] = await self._rows(LIVE)
         providers = await self._rows(WAITING_DELIVERIES, limit=limit)
+        circuits = await self._rows(CIRCUITS, limit=limit)
         since = first_id_at(live["measured_at"] - timedelta(days=1))
         deliveries = await self._rows(DELIVERIES, first_id=since, limit=limit)
         last_minute, last_hour = (Activity(**row) for row in await self._rows(ACTIVITY))
@@ -144,6 +159,7 @@ class StatisticsQueries:
             count_limit=limit,
             queues=_backlogs(oldest, ready, not_due, running),
             providers=tuple(ProviderBacklog(**row) for row in providers),
+            circuits=tuple(BrokenCircuits(**row) for row in circuits),
             deliveries={row["status"]: row["count"] for row in deliveries},
             last_minute=last_minute,
             last_hour=last_hour,

@@ -25,7 +25,7 @@ class NotificationIntended(Signal):
 
 @dataclass(frozen=True, slots=True)
 class NotificationSettled(Signal):
-    """A delivery that a notifier had claimed is sent, given up or skipped, ``duration_seconds`` after it was written.
+    """A delivery is sent, given up or skipped, ``duration_seconds`` after it was written: 0 if it was born skipped.
 
     After the commit.
     """

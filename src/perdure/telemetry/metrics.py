@@ -17,8 +17,11 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 
+from perdure.models.circuit import CircuitState
+from perdure.models.delivery import CancelReason, DeliveryStatus
 from perdure.models.statistics import Statistics
 from perdure.signals import (
+    CircuitChanged,
     FeedbackHeard,
     JobsClaimed,
     JobsRescued,
@@ -26,6 +29,7 @@ from perdure.signals import (
     JobTransitioned,
     LeaseLost,
     LoopInterrupted,
+    NotificationCancelled,
     NotificationSettled,
     NotificationTried,
     Signals,
@@ -35,6 +39,7 @@ from perdure.signals import (
 MAX_LABEL_VALUES = 100
 OTHER = "other"
 
+_BROKEN_STATES = (CircuitState.OPEN.value, CircuitState.PAUSED.value)
 _WAITING_STATES = ("QUEUED", "SCHEDULED", "RETRYING")
 _WAITS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 _CALLS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30)
@@ -114,10 +119,15 @@ class Metrics:
 
     def _count_deliveries(self, signals: Signals) -> None:
         settled = self._counter(
-            "perdure_deliveries_settled", "Deliveries sent, given up or skipped", "provider", "status", "reason"
+            "perdure_deliveries_settled",
+            "Deliveries sent, given up, skipped or called off",
+            "provider",
+            "status",
+            "reason",
         )
         heard = self._counter("perdure_delivery_feedback", "What was said of sent messages", "provider", "kind")
         tries = self._counter("perdure_delivery_tries", "Calls of providers for deliveries", "provider", "verdict")
+        changes = self._counter("perdure_circuit_changes", "Changes of circuits", "provider", "state")
         calls = self._histogram(
             "perdure_delivery_try_seconds", "How long a provider took to answer", _CALLS, "provider"
         )
@@ -134,7 +144,16 @@ class Metrics:
             tries.labels(signal.provider, signal.verdict).inc()
             calls.labels(signal.provider).observe(signal.duration_seconds)
 
+        def on_cancelled(signal: NotificationCancelled) -> None:
+            settled.labels(signal.provider, DeliveryStatus.CANCELLED.value, CancelReason.CALLED_OFF.value).inc()
+
+        def on_changed(signal: CircuitChanged) -> None:
+            self._provider(signal.provider)
+            changes.labels(signal.provider, signal.state).inc()
+
         signals.subscribe(NotificationSettled, on_settled)
+        signals.subscribe(NotificationCancelled, on_cancelled)
+        signals.subscribe(CircuitChanged, on_changed)
         signals.subscribe(FeedbackHeard, lambda signal: heard.labels(signal.provider, signal.kind).inc())
         signals.subscribe(NotificationTried, on_tried)
 
@@ -191,6 +210,20 @@ class Metrics:
             ages.add_metric([provider], oldest[provider])
         yield pending
         yield ages
+        yield self._circuits(statistics)
+
+    def _circuits(self, statistics: Statistics) -> Metric:
+        """By provider and state; a provider that was ever seen is still told of when all its destinations are well."""
+        broken = {(provider, state): 0 for provider in sorted(self._provider.known) for state in _BROKEN_STATES}
+        for one in statistics.circuits:
+            place = self._provider(one.provider), one.state
+            broken[place] = broken.get(place, 0) + one.number
+        family = GaugeMetricFamily(
+            "perdure_circuits", "Destinations that are sent nothing but probes", labels=["provider", "state"]
+        )
+        for labels, number in broken.items():
+            family.add_metric(labels, number)
+        return family
 
     def _oldest(self, statistics: Statistics) -> Metric:
         oldest = dict.fromkeys(sorted(self._queue.known), 0.0)

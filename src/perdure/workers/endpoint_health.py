@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.core.notifications.providers.webhook import ENDPOINT_DISABLED
-from perdure.models.delivery import Attempt, Delivery, Verdict
+from perdure.models.delivery import Attempt, Verdict
 from perdure.models.webhook_endpoint import endpoint_of
-from perdure.repositories.delivery_repository import Try
 from perdure.repositories.endpoint_repository import EndpointOutcome, EndpointRepository
 from perdure.signals import EndpointChanged
+from perdure.workers.concluded import Concluded
 
 _MOST_TELLING = (EndpointOutcome.GONE, EndpointOutcome.WORKED, EndpointOutcome.FAILED)
 
 
-async def note_endpoints(
-    connection: AsyncConnection, concluded: Sequence[tuple[Delivery, Try | None]]
-) -> Sequence[EndpointChanged]:
+async def note_endpoints(connection: AsyncConnection, conclusions: Iterable[Concluded]) -> Sequence[EndpointChanged]:
     """Writes what the tries of a batch say, in its transaction; returns what is to be said once that is committed.
 
     A batch in which no endpoint was called costs nothing.
     """
     heard: dict[str, set[EndpointOutcome]] = {}
-    for delivery, one_try in concluded:
-        name = endpoint_of(delivery.recipient)
-        if name is not None and one_try is not None and one_try.attempt.error_type != ENDPOINT_DISABLED:
-            heard.setdefault(name, set()).add(_outcome(one_try.attempt))
+    for one in conclusions:
+        name = endpoint_of(one.delivery.recipient)
+        if name is not None and one.answer is not None and one.answer.error_type != ENDPOINT_DISABLED:
+            heard.setdefault(name, set()).add(_outcome(one.answer))
     if not heard:
         return ()
     outcomes = {name: next(one for one in _MOST_TELLING if one in found) for name, found in heard.items()}

@@ -11,15 +11,13 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import replace
-from datetime import datetime
 
 from perdure.core.notifications.circuits import note_calls
-from perdure.core.notifications.providers.base import Selective, missing_for
+from perdure.core.notifications.providers.base import Provider
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.rendering import MessageRenderer
 from perdure.db.session import Database
 from perdure.db.wakeup import Topic, Wakeup
-from perdure.models.circuit import Call
 from perdure.models.delivery import TAKEN, Attempt, Delivery, FailureReason, SkipReason, Verdict
 from perdure.models.suppression import SuppressionReason
 from perdure.repositories.circuit_repository import CircuitRepository
@@ -30,14 +28,22 @@ from perdure.repositories.delivery_claims import (
     Served,
     WaitingDestination,
 )
-from perdure.repositories.delivery_repository import DeliveryRepository, Try
+from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.repositories.suppression_repository import SuppressionRepository
-from perdure.schemas.recipients import shown
-from perdure.signals import NotificationFailed, NotificationSettled, NotificationTried, Signals
+from perdure.signals import Signals
 from perdure.workers.batcher import Batcher
+from perdure.workers.concluded import (
+    Concluded,
+    call_of,
+    lost_try,
+    said_of_end,
+    said_of_failure,
+    said_of_try,
+    tried,
+)
 from perdure.workers.endpoint_health import note_endpoints
 from perdure.workers.loop import Loop, sleep_until
-from perdure.workers.sending import cause_of, destination_of, find_earlier, send
+from perdure.workers.sending import cause_of, destination_of, find_earlier, is_served, lacks_settings, send
 
 UNSERVED_IN_FLIGHT = 20
 """Of a channel whose provider is missing or not configured: its deliveries end without a call."""
@@ -46,8 +52,6 @@ WALK_SECONDS = 0.2
 """Until the next look, where there are more destinations than one look takes in."""
 LEASE_MARGIN_SECONDS = 30.0
 """A try is cut at its policy's deadline; its lease lasts this much longer, so that its end can be written."""
-
-Conclusion = tuple[Delivery, Try | None]
 
 
 class Notifier(Loop):
@@ -69,7 +73,7 @@ class Notifier(Loop):
         self._looked_until = ("", "")
         longest = max((provider.policy.deadline_seconds for provider in providers), default=0.0)
         self._lease_seconds = 2 * longest + LEASE_MARGIN_SECONDS  # a provider may first be asked what came of a try
-        self.completer: Batcher[Conclusion] = Batcher("Notifier", self._save, signals)
+        self.completer: Batcher[Concluded] = Batcher("Notifier", self._save, signals)
 
     async def tick(self) -> float:
         used = Counter(self.in_flight.values())
@@ -82,7 +86,7 @@ class Notifier(Loop):
             places = [(served.get(one.channel) or self._served(one.channel, used[one.channel]), one) for one in found]
             free = [(channel, one) for channel, one in places if channel.slots > 0]
             claimed = await self._claim(claims, _longest_due(free))
-            lost = [_lost_try(one, self._database.clock.now()) for one in claimed if one.sender_was_lost]
+            lost = [lost_try(one, self._database.clock.now()) for one in claimed if one.sender_was_lost]
             await DeliveryRepository(connection).add_tries(lost)
             recipients = [one.delivery.recipient for one in claimed if one.delivery.recipient is not None]
             suppressed = await SuppressionRepository(connection).reasons(recipients)
@@ -101,13 +105,13 @@ class Notifier(Loop):
     async def _claim(self, claims: DeliveryClaims, due: list[tuple[Served, str]]) -> list[ClaimedDelivery]:
         if not due:
             return []
-        under_rate = {
+        limited = {
             (channel.provider, destination)
             for channel, destination in due
-            if channel.provider is not None and channel.interval_seconds is not None
+            if channel.provider is not None and channel.is_limited
         }
-        if under_rate:
-            await claims.ensure(sorted(under_rate))
+        if limited:
+            await claims.ensure(sorted(limited))
         return await claims.claim(due, self._lease_seconds)
 
     def _walk_on(self, found: list[WaitingDestination]) -> bool:
@@ -119,7 +123,7 @@ class Notifier(Loop):
 
     def _served(self, channel: str, in_flight: int) -> Served:
         provider = self._providers.for_channel(channel)
-        if provider is None or (not isinstance(provider, Selective) and provider.missing_settings()):
+        if provider is None or not is_served(provider):
             return Served(channel=channel, provider=None, slots=UNSERVED_IN_FLIGHT - in_flight)
         policy = provider.policy
         return Served(
@@ -129,6 +133,7 @@ class Notifier(Loop):
             burst=None if policy.rate is None else policy.rate.burst,
             interval_seconds=None if policy.rate is None else policy.rate.interval_seconds,
             max_age_seconds=policy.max_age_seconds,
+            slots_each=policy.max_in_flight_each,
         )
 
     async def drain(self, grace_seconds: float) -> None:
@@ -153,61 +158,77 @@ class Notifier(Loop):
 
     async def _tell(self, claimed: ClaimedDelivery, suppressed: SuppressionReason | None) -> None:
         """One claimed delivery, from the decision to try it to what came of it."""
-        delivery, excused_seconds = claimed.delivery, claimed.excused_seconds
+        delivery = claimed.delivery
         provider = self._providers.for_channel(delivery.channel)
         now = self._database.clock.now()
-        if provider is None or missing_for(provider, delivery.recipient):
-            return self.completer.put((delivery.skip(SkipReason.PROVIDER_NOT_CONFIGURED, now), None))
+        if provider is None:
+            unserved = delivery.skip(SkipReason.PROVIDER_NOT_CONFIGURED, now)
+            return self.completer.put(Concluded(unserved, call_of(delivery, claimed)))
         delivery = replace(delivery, provider=provider.name, destination=destination_of(provider, delivery))
-        if not self._providers.allowed.allows(delivery.recipient or ""):
-            return self.completer.put((delivery.skip(SkipReason.RECIPIENT_NOT_ALLOWED, now), None))
-        if suppressed is not None:
-            return self.completer.put((delivery.suppress(suppressed, now), None))
-        reason = delivery.overdue(now, provider.policy, excused_seconds=excused_seconds)
-        if reason is not None:
-            return self.completer.put((delivery.fail(reason, now), None))
+        ended = self._ended_untried(provider, delivery, suppressed, claimed.excused_seconds)
+        if ended is not None:
+            return self.completer.put(Concluded(ended, call_of(delivery, claimed)))
         try:
             message = self._renderer.render(delivery)
         except Exception as error:  # noqa: BLE001 (a template must not stop the loop; the cause is on record)
             attempt = Attempt(verdict=Verdict.PERMANENT, error_type="rendering", message=cause_of(error))
-            concluded = delivery.fail(FailureReason.RENDERING_FAILED, now)
-            return self.completer.put((concluded, _tried(delivery, now, 0.0, attempt)))
-        started, call = time.monotonic(), None
+            ended = delivery.fail(FailureReason.RENDERING_FAILED, now)
+            return self.completer.put(Concluded(ended, call_of(delivery, claimed), tried(delivery, now, 0.0, attempt)))
+        started = time.monotonic()
         found = await find_earlier(provider, delivery, message)
-        if found is None:
-            call = _call(delivery, claimed)
         attempt = found or await send(provider, message)
         seconds = time.monotonic() - started
         concluded = delivery.conclude(
-            attempt, self._database.clock.now(), provider.policy, excused_seconds=excused_seconds
+            attempt, self._database.clock.now(), provider.policy, excused_seconds=claimed.excused_seconds
         )
-        return self.completer.put((concluded, replace(_tried(delivery, now, seconds, attempt), call=call)))
+        one_try = tried(delivery, now, seconds, attempt)
+        answer = None if found is not None else attempt
+        return self.completer.put(Concluded(concluded, call_of(delivery, claimed), one_try, answer))
 
-    async def _save(self, conclusions: list[Conclusion]) -> None:
-        tries = [one for _, one in conclusions if one is not None]
-        calls = [(one.call, one.attempt) for one in tries if one.call is not None]
+    def _ended_untried(
+        self, provider: Provider, delivery: Delivery, suppressed: SuppressionReason | None, excused_seconds: float
+    ) -> Delivery | None:
+        """The delivery as it ends where it must not be sent, judged right before it would be; None: it may be."""
+        now = self._database.clock.now()
+        if lacks_settings(provider, delivery.recipient):
+            return delivery.skip(SkipReason.PROVIDER_NOT_CONFIGURED, now)
+        if not self._providers.allowed.allows(delivery.recipient or ""):
+            return delivery.skip(SkipReason.RECIPIENT_NOT_ALLOWED, now)
+        if suppressed is not None:
+            return delivery.suppress(suppressed, now)
+        reason = delivery.overdue(now, provider.policy, excused_seconds=excused_seconds)
+        return None if reason is None else delivery.fail(reason, now)
+
+    async def _save(self, conclusions: list[Concluded]) -> None:
+        now = self._database.clock.now()
         async with self._database.transaction() as connection:
             deliveries = DeliveryRepository(connection)
-            written = await deliveries.apply([delivery for delivery, _ in conclusions])
-            await deliveries.add_tries(tries)
-            changes = await note_calls(connection, calls, self._database.clock.now())
+            written = await deliveries.apply([one.delivery for one in conclusions])
+            await deliveries.add_tries([one.one_try for one in conclusions if one.one_try is not None])
+            changes = await note_calls(connection, [(one.call, one.answer) for one in conclusions], now)
             disabled = await note_endpoints(connection, conclusions)
         for endpoint in disabled:
             self._signals.emit(endpoint)
-        for delivery, one_try in conclusions:
-            if one_try is not None:
-                self._signals.emit(_tried_signal(one_try))
-                if one_try.attempt.verdict not in TAKEN:
-                    self._signals.emit(_failed(delivery, one_try))
-            if delivery.delivery_id not in written:
-                continue  # the fence: its lease ended, and another's word counts
-            if delivery.finished_at is not None:
-                self._signals.emit(_settled(delivery, delivery.finished_at))
-            else:
-                self.woken.set()  # a new due time, perhaps sooner than the one it sleeps until
+        for one in conclusions:
+            self._say(one, was_written=one.delivery.delivery_id in written)
         for change in changes:
             self._signals.emit(change.signal())
+        if changes or any(self._makes_room(one.delivery) for one in conclusions):
             self.woken.set()
+
+    def _makes_room(self, delivery: Delivery) -> bool:
+        """Whether there may be something to do now that waited for its end, or was due later than it is itself."""
+        provider = self._providers.for_channel(delivery.channel)
+        return delivery.finished_at is None or (provider is not None and provider.policy.max_in_flight_each is not None)
+
+    def _say(self, concluded: Concluded, *, was_written: bool) -> None:
+        delivery, one_try = concluded.delivery, concluded.one_try
+        if one_try is not None:
+            self._signals.emit(said_of_try(one_try))
+            if one_try.attempt.verdict not in TAKEN:
+                self._signals.emit(said_of_failure(delivery, one_try))
+        if was_written and delivery.finished_at is not None:  # else another's word counts: its lease had ended
+            self._signals.emit(said_of_end(delivery, delivery.finished_at))
 
 
 def _longest_due(places: list[tuple[Served, WaitingDestination]]) -> list[tuple[Served, str]]:
@@ -220,63 +241,3 @@ def _longest_due(places: list[tuple[Served, WaitingDestination]]) -> list[tuple[
         if taken[one.channel] <= channel.slots:
             chosen.append((channel, one.destination))
     return chosen
-
-
-def _call(delivery: Delivery, claimed: ClaimedDelivery) -> Call:
-    return Call(
-        provider=delivery.provider,
-        destination=delivery.destination,
-        was_probe=claimed.is_probe,
-        was_troubled=claimed.is_troubled,
-    )
-
-
-def _tried(delivery: Delivery, started_at: datetime, seconds: float, attempt: Attempt) -> Try:
-    return Try(
-        delivery_id=delivery.delivery_id,
-        number=delivery.attempts,
-        provider=delivery.provider,
-        started_at=started_at,
-        duration_ms=round(seconds * 1000),
-        attempt=attempt,
-    )
-
-
-def _lost_try(claimed: ClaimedDelivery, now: datetime) -> Try:
-    """The record of a try whose sender vanished: it may have been sent."""
-    earlier = replace(claimed.delivery, attempts=claimed.delivery.attempts - 1)
-    lost = Attempt(
-        verdict=Verdict.AMBIGUOUS,
-        error_type="sender_lost",
-        message="the process that was sending ended without a word; it may have been sent",
-    )
-    return _tried(earlier, now, 0.0, lost)
-
-
-def _tried_signal(one_try: Try) -> NotificationTried:
-    return NotificationTried(one_try.provider, one_try.attempt.verdict.value, one_try.duration_ms / 1000)
-
-
-def _settled(delivery: Delivery, finished_at: datetime) -> NotificationSettled:
-    return NotificationSettled(
-        delivery_id=delivery.delivery_id,
-        job_id=delivery.job_id,
-        provider=delivery.provider,
-        status=delivery.status.value,
-        reason=delivery.reason,
-        duration_seconds=max((finished_at - delivery.created_at).total_seconds(), 0.0),
-    )
-
-
-def _failed(delivery: Delivery, one_try: Try) -> NotificationFailed:
-    attempt = one_try.attempt
-    return NotificationFailed(
-        delivery_id=delivery.delivery_id,
-        job_id=delivery.job_id,
-        provider=delivery.provider,
-        recipient=shown(delivery.channel, delivery.recipient or ""),
-        attempt=one_try.number,
-        error_type=attempt.error_type or attempt.verdict.value,
-        message=attempt.message or "",
-        final=delivery.finished_at is not None,
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from perdure.core.notifications.providers.base import Message, Provider, Reconciling
+from perdure.core.notifications.providers.base import Message, Provider, Reconciling, Selective, missing_for
 from perdure.models.delivery import Attempt, Delivery, Verdict
 
 PROVIDER_GRACE_SECONDS = 1.0
@@ -35,6 +35,21 @@ async def find_earlier(provider: Provider, delivery: Delivery, message: Message)
         return None
     said = "an earlier try had arrived: the provider has the message, and nothing was sent"
     return Attempt(verdict=Verdict.ACCEPTED, provider_message_id=message_id, message=said)
+
+
+def lacks_settings(provider: Provider, recipient: str | None) -> bool:
+    """Whether ``recipient`` cannot be told for want of settings. A provider that cannot even say is tried."""
+    try:
+        return bool(missing_for(provider, recipient))
+    except Exception:  # noqa: BLE001 (the same wall)
+        return False
+
+
+def is_served(provider: Provider | None) -> bool:
+    """Whether there is any recipient that could be told."""
+    if provider is None:
+        return False
+    return isinstance(provider, Selective) or not lacks_settings(provider, None)
 
 
 def destination_of(provider: Provider, delivery: Delivery) -> str:

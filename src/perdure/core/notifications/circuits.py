@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perdure.models.circuit import FAILURES, Call, Circuit
+from perdure.models.circuit import Call, Circuit, speaks_against
 from perdure.models.delivery import Attempt
 from perdure.repositories.circuit_repository import CircuitRepository
 from perdure.signals import CircuitChanged
@@ -35,14 +35,15 @@ class Change:
         )
 
 
-async def note_calls(connection: AsyncConnection, calls: Sequence[tuple[Call, Attempt]], now: datetime) -> list[Change]:
+async def note_calls(
+    connection: AsyncConnection, calls: Sequence[tuple[Call, Attempt | None]], now: datetime
+) -> list[Change]:
     """Adds what the calls came to, in the caller's transaction; returns the circuits that changed their state.
 
-    Only what failed, and what goes to where something failed lately, is of interest.
+    None: nobody was called after all, so a probe is still to be made. Only what failed, and what goes to where
+    something failed lately, is of interest.
     """
-    keys = {
-        (call.provider, call.destination) for call, attempt in calls if call.was_troubled or attempt.verdict in FAILURES
-    }
+    keys = {(call.provider, call.destination) for call, attempt in calls if _is_of_interest(call, attempt)}
     if not keys:
         return []
     repository = CircuitRepository(connection)
@@ -51,6 +52,18 @@ async def note_calls(connection: AsyncConnection, calls: Sequence[tuple[Call, At
     for call, attempt in calls:
         key = call.provider, call.destination
         if key in after:
-            after[key] = after[key].conclude(attempt, now, was_probe=call.was_probe)
+            after[key] = _concluded(after[key], call, attempt, now)
     await repository.save(list(after.values()))
     return [Change(held[key], circuit) for key, circuit in after.items() if circuit.state is not held[key].state]
+
+
+def _is_of_interest(call: Call, attempt: Attempt | None) -> bool:
+    if attempt is None:
+        return call.was_probe
+    return call.was_troubled or speaks_against(attempt)
+
+
+def _concluded(circuit: Circuit, call: Call, attempt: Attempt | None, now: datetime) -> Circuit:
+    if attempt is not None:
+        return circuit.conclude(attempt, now, was_probe=call.was_probe)
+    return circuit.unprobed(now) if call.was_probe else circuit

@@ -57,6 +57,8 @@ class DeliveryRow(Base):
     """What it fails and is limited together with; "" until a sender of this code has had it."""
     spared_attempts: Mapped[int] = mapped_column(Integer)
     ambiguous_attempts: Mapped[int] = mapped_column(Integer)
+    tried_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    """When its last try began: of one whose sender vanished, nobody else knows."""
 
     __table_args__ = (
         CheckConstraint(f"status IN ({quoted(DeliveryStatus)})", name="status"),

@@ -71,6 +71,23 @@ async def test_the_reasons_given_are_told(stand_in, provider):
     assert "MAILTRAP_API_KEY" in unauthorized
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "verdict", "error_type"),
+    [
+        ("plan_used_up", Verdict.MISCONFIGURED, "plan_used_up"),
+        ("too_fast", T, "rate_limited"),
+        ("too_many_requests", T, "rate_limited"),
+        ("too_many_requests_date", T, "rate_limited"),
+    ],
+)
+async def test_a_plan_that_is_used_up_is_told_from_too_many_at_a_time(
+    stand_in, provider, behaviour, verdict, error_type
+):
+    stand_in.script(behaviour)
+    attempt = await provider.send(MESSAGE)
+    assert (attempt.verdict, attempt.status_code, attempt.error_type) == (verdict, 429, error_type)
+
+
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
     return trustme.CA()

@@ -17,6 +17,8 @@ MAX_MESSAGE = 500
 MAX_EXCERPT = 512
 MAX_MESSAGE_ID = 200
 
+SHUTS_DOWN = 421
+"""At whatever step a server says it, it is about the server."""
 _SET_UP = frozenset({"certificate_refused", "tls_not_offered", "login_not_offered"})
 _WANTS_LOGIN = frozenset({530, 534, 535, 538})
 _RELAY = re.compile(r"\brelay", re.IGNORECASE)
@@ -31,6 +33,20 @@ _REFUSALS = {
     Step.RECIPIENT: (Verdict.PERMANENT, "recipient_refused", "the mail server refuses the recipient"),
     Step.CONTENT: (Verdict.PERMANENT, "message_refused", "the mail server refuses the mail"),
 }
+
+# What Mailtrap, Gmail and others refuse with a 5xx, and neither the recipient nor the mail is meant.
+_BY_WORDS = (
+    (
+        re.compile(r"\btoo many (e-?mails|messages) per (second|minute)\b", re.IGNORECASE),
+        (Verdict.TRANSIENT, "rate_limited", "the mail server takes so many at a slower pace alone"),
+    ),
+    (
+        re.compile(
+            r"\b(e-?mail limit is reached|upgrade your plan|daily (user )?sending (quota|limit))\b", re.IGNORECASE
+        ),
+        (Verdict.MISCONFIGURED, "plan_used_up", "what the account at the mail server may send is used up"),
+    ),
+)
 
 
 def judge_reply(answer: Reply | Silence, secrets: Sequence[str]) -> Attempt:
@@ -53,6 +69,7 @@ def judge_reply(answer: Reply | Silence, secrets: Sequence[str]) -> Attempt:
         error_type=error_type,
         message=redacted(f"{message}: {answer.text}", MAX_MESSAGE, secrets),
         response_excerpt=said or None,
+        spares_destination=verdict is Verdict.TRANSIENT and answer.step is Step.RECIPIENT and answer.code != SHUTS_DOWN,
     )
 
 
@@ -70,6 +87,9 @@ def _judge_refusal(reply: Reply) -> tuple[Verdict, str, str]:
     if 400 <= reply.code < 500:
         return Verdict.TRANSIENT, "try_later", "the mail server says later"
     if 500 <= reply.code < 600:
+        by_words = next((judged for words, judged in _BY_WORDS if words.search(reply.text)), None)
+        if by_words is not None:
+            return by_words
         if reply.code in _WANTS_LOGIN or (reply.step is Step.RECIPIENT and _RELAY.search(reply.text)):
             return Verdict.MISCONFIGURED, "not_permitted", "the mail server wants another login: check SMTP_URL"
         return _REFUSALS[reply.step]

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from perdure.core.loopback import is_loopback
 from perdure.core.notifications.providers.email_channel import MAX_AGE_SECONDS, RETRY_DELAYS_SECONDS, check_sender
 from perdure.errors import ConfigurationError
-from perdure.models.delivery_policy import DeliveryPolicy
+from perdure.models.delivery_policy import DeliveryPolicy, Rate
 from perdure.schemas.addresses import in_ascii
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
@@ -77,6 +77,7 @@ class SmtpConfiguration:
     max_age_seconds: float = MAX_AGE_SECONDS
     deadline_seconds: float = 30
     """Longer than for an API: servers greet late on purpose, and look at a mail before they take it."""
+    rate: Rate | None = None
     max_in_flight: int = 4
     """Each is a connection, and mail servers count those of one sender."""
     server: MailServer = field(init=False)
@@ -97,6 +98,7 @@ class SmtpConfiguration:
             delays_seconds=self.retry_delays_seconds,
             max_age_seconds=self.max_age_seconds,
             deadline_seconds=self.deadline_seconds,
+            rate=self.rate,
             max_in_flight=self.max_in_flight,
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -26,7 +27,7 @@ from perdure.core.notifications.providers.base import (
     judge,
 )
 from perdure.core.notifications.providers.http_answer import unbuildable, unconfigured
-from perdure.core.notifications.providers.webhook_answer import judge_answer
+from perdure.core.notifications.providers.webhook_answer import is_of_url, judge_answer
 from perdure.core.notifications.providers.webhook_configuration import SigningSecrets, WebhookConfiguration
 from perdure.errors import Unavailable
 from perdure.models.delivery import Attempt, SkipReason, Verdict
@@ -115,7 +116,8 @@ class WebhookProvider:
         missing = self.missing_for(message.recipient)
         if missing:
             return unconfigured(missing)
-        return await self._post(message.recipient, self._secrets, message)
+        attempt = await self._post(message.recipient, self._secrets, message)
+        return replace(attempt, spares_destination=is_of_url(attempt))
 
     async def check(self) -> Sequence[Finding]:
         if not self._secrets.keys:

@@ -25,6 +25,7 @@ _UNSENT: Mapping[str, Verdict] = {
 }
 """What keeps a webhook from being sent is a matter of its URL, and not of our set-up."""
 _ERROR_TYPES = {429: "rate_limited", 408: "try_later", 425: "try_later"}
+_OF_URL = frozenset({"refused", "redirected"})
 
 
 def judge_answer(answer: Answer | NoAnswer, secrets: tuple[str, ...]) -> Attempt:
@@ -36,6 +37,11 @@ def judge_answer(answer: Answer | NoAnswer, secrets: tuple[str, ...]) -> Attempt
         return attempt_of(answer, Verdict.DELIVERED, secrets=secrets)
     verdict, error_type, message = _judge_refusal(answer)
     return attempt_of(answer, verdict, error_type, message, secrets=secrets)
+
+
+def is_of_url(attempt: Attempt) -> bool:
+    """Whether it failed for the sake of its URL, and not of the host: behind one host may be the receivers of many."""
+    return attempt.error_type in _OF_URL
 
 
 def _judge_refusal(answer: Answer) -> tuple[Verdict, str, str]:

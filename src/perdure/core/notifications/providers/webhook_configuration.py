@@ -22,7 +22,10 @@ from perdure.outbound.addresses import networks
 PREFIX = "whsec_"
 LEAST_KEY_BYTES = 24
 RATE = Rate(calls=10, seconds=1)
-"""For each host."""
+"""For each host, or endpoint."""
+MAX_IN_FLIGHT, MAX_IN_FLIGHT_EACH = 20, 4
+"""In each process, and to each host or endpoint: receivers that hang leave room for the others."""
+JITTER = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,9 @@ class WebhookConfiguration:
             max_age_seconds=self.max_age_seconds,
             deadline_seconds=self.deadline_seconds,
             rate=RATE,
+            max_in_flight=MAX_IN_FLIGHT,
+            max_in_flight_each=MAX_IN_FLIGHT_EACH,
+            jitter=JITTER,
         )
 
 
