@@ -6,7 +6,7 @@ from documentation.markdown import code, page, table
 from documentation.members import members_table
 from perdure.core.notifications.events import TOLD_BY_DEFAULT, JobEvent
 from perdure.models.api_key import Scope
-from perdure.models.delivery import DeliveryStatus, FailureReason, SkipReason, Verdict
+from perdure.models.delivery import CancelReason, DeliveryStatus, FailureReason, SkipReason, Verdict
 from perdure.models.explanation import ReasonCode
 from perdure.models.job_action import ActionSkipReason, ActionStatus
 from perdure.models.lifecycle import TRANSITIONS, JobStatus, TimelineEvent
@@ -40,6 +40,8 @@ def render() -> str:
         members_table(SkipReason, "`reason`"),
         "The `reason` of a `FAILED` one:",
         members_table(FailureReason, "`reason`"),
+        "The `reason` of a `CANCELLED` one:",
+        members_table(CancelReason, "`reason`"),
         "## What a try came to",
         members_table(Verdict, "`verdict`"),
         "## States of an action",

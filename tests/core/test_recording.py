@@ -1,5 +1,7 @@
 """The one door: what holds is written whole, with its deliveries; what does not leaves no trace."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
@@ -13,7 +15,7 @@ from perdure.repositories.delivery_queries import DeliveryQueries
 from perdure.repositories.job_queries import JobQueries
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.worker_repository import WorkerRepository
-from perdure.signals import JobTransitioned, NotificationIntended
+from perdure.signals import JobTransitioned, NotificationIntended, NotificationSettled
 
 
 @pytest.fixture
@@ -92,6 +94,16 @@ async def test_nothing_is_said_before_announce(platform, claimed):
     assert said == []
     platform.recorder.announce(recorded)
     assert [type(one) for one in said] == [JobTransitioned, NotificationIntended]
+
+
+async def test_what_is_born_skipped_is_said_to_be_settled(platform, claimed):
+    """Nobody will claim it: were it not said here, no count would know of it."""
+    said = []
+    platform.signals.subscribe(NotificationSettled, said.append)
+    silent = replace(claimed, notifications={"email": {"on": ["FAILURE"]}})
+    platform.recorder.announce(await record(platform, silent))
+    [settled] = said
+    assert (settled.job_id, settled.status, settled.reason) == (claimed.job_id, "SKIPPED", "event_not_selected")
 
 
 async def test_the_dispatcher_itself_does_no_io(platform, claimed, monkeypatch):

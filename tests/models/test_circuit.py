@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -89,6 +90,34 @@ def test_an_outage_of_hours_costs_a_bounded_number_of_calls():
         if circuit.blocked_until is not None:
             now = (circuit.blocked_until - NOW).total_seconds()
     assert calls == FAILURES_IN_A_ROW + 15
+
+
+def test_a_destination_that_fails_is_left_alone_for_as_long_as_it_asks():
+    busy = Attempt(verdict=Verdict.TRANSIENT, status_code=503, retry_after_seconds=1_200)
+    circuit = untroubled()
+    for _ in range(FAILURES_IN_A_ROW):
+        circuit = circuit.conclude(busy, NOW, was_probe=False)
+    assert (circuit.state, circuit.blocked_until) == (CircuitState.OPEN, at(1_200))
+    probed = circuit.conclude(busy, at(1_200), was_probe=True)
+    assert probed.blocked_until == at(2_400)
+    for_ever = replace(busy, retry_after_seconds=1e9)
+    assert probed.conclude(for_ever, at(2_400), was_probe=True).blocked_until == at(2_400 + 3_600)
+
+
+@pytest.mark.parametrize("verdict", ILL)
+def test_what_fails_for_a_recipient_s_own_sake_speaks_for_the_destination_rather_than_against(verdict):
+    of_one = Attempt(verdict=verdict, error_type="refused", spares_destination=True)
+    circuit = untroubled()
+    for _ in range(3 * FAILURES_IN_A_ROW):
+        circuit = circuit.conclude(of_one, at(1), was_probe=False)
+    assert (circuit.state, circuit.failures, circuit.failed_at) == (CircuitState.CLOSED, 0, None)
+    assert opened().conclude(of_one, at(40), was_probe=True).state is CircuitState.CLOSED, "it is there, and answers"
+
+
+def test_a_probe_that_was_not_made_leaves_its_turn_to_the_next():
+    waiting = replace(opened(), blocked_until=at(500))
+    assert waiting.unprobed(at(100)) == replace(waiting, blocked_until=at(100))
+    assert untroubled().unprobed(at(100)) == untroubled()
 
 
 def test_a_refusal_of_us_pauses_it_until_something_is_let_in():

@@ -115,6 +115,20 @@ def test_retry_after_is_honoured_within_bounds():
     assert 24 <= waits(1) <= 36, "the policy's own delay is the least"
 
 
+@given(st.uuids(), st.sampled_from([0.1, 0.2]))
+def test_waits_are_spread_as_the_policy_says(delivery_id, jitter):
+    policy = replace(POLICY, jitter=jitter)
+    after = claimed(2, delivery_id=delivery_id).conclude(Attempt(verdict=Verdict.TRANSIENT), NOW, policy)
+    waits = (after.next_attempt_at - NOW).total_seconds()
+    assert 120 * (1 - jitter) - 1e-3 <= waits <= 120 * (1 + jitter) + 1e-3
+
+
+def test_one_that_is_called_off_says_so_and_its_senders_are_believed_no_more():
+    cancelled = claimed(2, status=DeliveryStatus.RETRYING, fence=3).cancel(NOW)
+    assert (cancelled.status, cancelled.reason, cancelled.fence) == (DeliveryStatus.CANCELLED, "called_off", 4)
+    assert (cancelled.finished_at, cancelled.next_attempt_at) == (NOW, None)
+
+
 def test_a_try_that_would_come_too_late_is_not_planned():
     after = claimed().conclude(Attempt(verdict=Verdict.TRANSIENT), NOW + timedelta(seconds=3_590), POLICY)
     assert (after.status, after.reason) == (DeliveryStatus.FAILED, FailureReason.EXPIRED)
@@ -132,7 +146,7 @@ def test_a_skip_is_no_try():
 
 
 def test_a_resend_starts_anew_and_names_the_first_of_its_chain():
-    told = claimed(3, fence=5, spared_attempts=1, ambiguous_attempts=1).fail(FailureReason.EXHAUSTED, NOW)
+    told = claimed(3, fence=5, spared_attempts=1, ambiguous_attempts=1, tried_at=NOW).fail(FailureReason.EXHAUSTED, NOW)
     later = NOW + timedelta(days=9)
     again = told.resend(UUID(int=3), later)
     assert again == replace(

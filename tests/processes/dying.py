@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from perdure.core.notifications.providers.mailtrap import MailtrapEmailProvider
+from perdure.core.notifications.providers.smtp import SmtpEmailProvider
+from perdure.core.notifications.providers.webhook import WebhookProvider
 from perdure.core.recording import Recorder
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.repositories.delivery_claims import DeliveryClaims
@@ -86,6 +88,8 @@ FAILPOINTS: dict[str, Settle] = {
     "delivery claimed, not sent": _before(MailtrapEmailProvider, "send"),
     "mail accepted, not committed": _after(MailtrapEmailProvider, "send"),
     "mail accepted, not announced": _told(NotificationSettled),
+    "mail server has it, not committed": _after(SmtpEmailProvider, "send"),
+    "receiver has it, not committed": _after(WebhookProvider, "send"),
     "submitted, not committed": _after(JobRepository, "add", lambda _nothing: True),
     "submitted, not answered": _told(JobsSubmitted),
     "acted on, not committed": _after(JobActionRepository, "save", lambda _nothing: True),

@@ -117,6 +117,7 @@ class Gauntlet:
             self._process(None, run_notifier=True, run_promoter=True, run_sweeper=True)
             self.in_the_end = {failpoint: self._finished(failpoint) for failpoint in self._jobs}
             self.mails = [one.mail["custom_variables"]["delivery_id"] for one in self._mailtrap.received]
+            self.headers = [one.mail["headers"]["X-Delivery-Id"] for one in self._mailtrap.received]
 
     def effects(self, failpoint: str) -> int:
         file = self._effects(failpoint)
@@ -252,6 +253,7 @@ def test_every_try_is_on_record_and_no_mail_came_without_one(gauntlet: Gauntlet)
     assert [one["verdict"] for one in killed["tries"]] == ["ambiguous", "ambiguous", "accepted"]
     _, _, [other] = gauntlet.in_the_end["concluded, not committed"]
     assert [one["verdict"] for one in other["tries"]] == ["accepted"]
+    assert gauntlet.headers == gauntlet.mails, "the header names the delivery as the custom variable does"
     assert gauntlet.mails.count(killed["delivery_id"]) == 2, "one for each kill after the provider's 200"
     assert gauntlet.mails.count(other["delivery_id"]) == 1
     assert len(gauntlet.mails) == 3

@@ -54,7 +54,13 @@ BUFFERS_OF_AN_ANSWER = 1_200
 """What one statement for people may read: as many rows as it looks at, each perhaps on a page of its own."""
 
 SERVED = Served(
-    channel="email", provider="mailtrap", slots=LIMIT, burst=LIMIT, interval_seconds=0.1, max_age_seconds=3_600.0
+    channel="email",
+    provider="mailtrap",
+    slots=LIMIT,
+    burst=LIMIT,
+    interval_seconds=0.1,
+    max_age_seconds=3_600.0,
+    slots_each=LIMIT,
 )
 
 MODES = "custom", "generic"
@@ -269,7 +275,7 @@ ACTS: dict[str, tuple[Act, set[str]]] = {
     "log": (log, {"jobs_pkey", "job_log_lines_pkey"}),
     "claim deliveries": (
         lambda connection, _: DeliveryClaims(connection).claim([(SERVED, "")], 10.0),
-        {"deliveries_by_destination", "deliveries_pkey", "circuits_pkey"},
+        {"deliveries_by_destination", "deliveries_in_flight", "deliveries_pkey", "circuits_pkey"},
     ),
     "claim deliveries, of which few are due": (
         lambda connection, _: DeliveryClaims(connection).claim([(SERVED, "waits")], 10.0),
@@ -277,7 +283,7 @@ ACTS: dict[str, tuple[Act, set[str]]] = {
     ),
     "look for deliveries": (
         lambda connection, _: DeliveryClaims(connection).look([SERVED]),
-        {"deliveries_by_destination", "circuits_pkey"},
+        {"deliveries_by_destination", "deliveries_in_flight", "circuits_pkey"},
     ),
 }
 

@@ -102,7 +102,13 @@ async def test_a_delivery_that_is_not_there_is_a_404(http, verb):
 
 @pytest.mark.parametrize(
     ("status", "reason"),
-    [("DELIVERED", None), ("BOUNCED", "hard"), ("SUPPRESSED", "complaint"), ("CANCELLED", None), ("FAILED", "expired")],
+    [
+        ("DELIVERED", None),
+        ("BOUNCED", "hard"),
+        ("SUPPRESSED", "complaint"),
+        ("CANCELLED", "called_off"),
+        ("FAILED", "expired"),
+    ],
 )
 async def test_whatever_has_ended_and_has_a_recipient_is_sent_again(http, platform, told, status, reason):
     reason = "NULL" if reason is None else f"'{reason}'"
@@ -141,7 +147,7 @@ async def test_one_that_waits_is_called_off_once(http, platform, told, status):
     answers = await asyncio.gather(*(http.post(path) for _ in range(3)))
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409]
     cancelled = (await http.get(f"/v1/deliveries/{told['delivery_id']}")).json()
-    assert (cancelled["status"], cancelled["next_attempt_at"]) == ("CANCELLED", None)
+    assert (cancelled["status"], cancelled["reason"], cancelled["next_attempt_at"]) == ("CANCELLED", "called_off", None)
     assert cancelled["explanation"].startswith("It was called off at ")
 
 

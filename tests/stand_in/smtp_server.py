@@ -1,8 +1,10 @@
 """Mail servers on loopback, in the event loop of the test: a real one (aiosmtpd), and one that says what it is told."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import queue
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from ssl import SSLContext
 from typing import Any
@@ -60,6 +62,27 @@ async def mail_server(
     state.port = server.sockets[0].getsockname()[1]
     async with server:
         yield state
+
+
+@contextmanager
+def mail_server_aside() -> Iterator[MailServer]:
+    """A real mail server in a thread, for tests that wait for processes."""
+    begun: queue.SimpleQueue[tuple[MailServer, asyncio.AbstractEventLoop, asyncio.Event]] = queue.SimpleQueue()
+
+    async def serve() -> None:
+        ended = asyncio.Event()
+        async with mail_server() as server:
+            begun.put((server, asyncio.get_running_loop(), ended))
+            await ended.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    server, loop, ended = begun.get(timeout=30)
+    try:
+        yield server
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join(30)
 
 
 @dataclass

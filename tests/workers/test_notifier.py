@@ -221,13 +221,18 @@ async def test_a_sender_that_vanished_is_on_record_as_ambiguous_and_the_mail_is_
         job = await bench.run("test.ok", **TOLD)
     async with platform.database.transaction() as connection:
         await connection.execute(
-            text("UPDATE perdure.deliveries SET status = 'SENDING', attempts = 1, next_attempt_at = now()")
+            text(
+                "UPDATE perdure.deliveries SET status = 'SENDING', attempts = 1, next_attempt_at = now(), "
+                "tried_at = now() - interval '77 seconds'"
+            )
         )
     async with working(platform, ok) as bench:
         delivery = await settled(bench, job.job_id)
         found = await tries(bench, delivery)
     assert delivery.status is DeliveryStatus.SENT
     assert [(one["number"], one["verdict"]) for one in found] == [(1, "ambiguous"), (2, "accepted")]
+    began = (found[1]["started_at"] - found[0]["started_at"]).total_seconds()
+    assert 77 <= began < 100, "when it was begun, not when it was missed"
 
 
 async def test_a_sender_that_vanishes_every_time_is_not_replaced_for_ever(platform, stand_in):

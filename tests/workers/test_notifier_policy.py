@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import text
 from tests.core.notifications.jobs import a_message
 
+from perdure.core.notifications.allowed_recipients import EVERYBODY, AllowedRecipients
 from perdure.core.notifications.providers.base import ChannelOptions
 from perdure.core.notifications.providers.registry import ProviderRegistry
-from perdure.models.circuit import FAILURES_IN_A_ROW, CircuitState
+from perdure.models.circuit import FAILURES_IN_A_ROW, FIRST_BREAK_SECONDS, CircuitState
 from perdure.models.delivery import Attempt, Verdict
 from perdure.models.delivery_policy import DeliveryPolicy, Rate
 from perdure.signals import CircuitChanged
@@ -49,7 +50,7 @@ AGES = [
 
 
 class Fake:
-    """A provider whose behaviour is a function of the message."""
+    """A provider that does as it is told."""
 
     options = ChannelOptions
 
@@ -59,6 +60,8 @@ class Fake:
         self.policy = policy
         self.calls: list[UUID] = []
         self.verdict = Verdict.ACCEPTED
+        self.verdict_of: dict[str, Attempt] = {}
+        """What it says of a recipient, if it is another."""
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -72,7 +75,8 @@ class Fake:
         self.calls.append(message.delivery_id)
         verdict = self.verdict
         await self.gate.wait()
-        return Attempt(verdict=verdict, error_type="told to", message="as told")
+        told = Attempt(verdict=verdict, error_type="told to", message="as told")
+        return self.verdict_of.get(message.recipient, told)
 
 
 class Renderer:
@@ -101,7 +105,7 @@ class Bench:
         """Sends until nothing may be sent just now; returns in how many seconds it looks again."""
         while True:
             sleep = await self.notifier.tick()
-            if sleep > 0 and not self.notifier.in_flight:
+            if sleep > 0 and not self.notifier.in_flight and not self.notifier.completer.unsaved:
                 return sleep
             await asyncio.gather(*self.notifier.in_flight)
             await self.notifier.completer.join()
@@ -113,14 +117,28 @@ class Bench:
             )
             return {(status, reason): count for status, reason, count in found}
 
+    async def most_attempts(self) -> int:
+        async with self.platform.database.snapshot() as connection:
+            return (await connection.execute(text("SELECT max(attempts) FROM perdure.deliveries"))).scalar_one()
+
+    async def until_probe(self) -> float:
+        """In how many seconds a circuit that is not closed is probed."""
+        async with self.platform.database.snapshot() as connection:
+            left = text(
+                "SELECT extract(epoch FROM blocked_until - clock_timestamp())::float8 FROM perdure.circuits "
+                "WHERE state <> 'CLOSED'"
+            )
+            return max((await connection.execute(left)).scalar_one(), 0.0)
+
     async def circuit(self):
         async with self.platform.database.snapshot() as connection:
             return (await connection.execute(text("SELECT * FROM perdure.circuits"))).mappings().one_or_none()
 
 
 @asynccontextmanager
-async def notifying(platform, *providers: Fake) -> AsyncIterator[Bench]:
-    notifier = Notifier(platform.database, platform.signals, platform.wakeup, ProviderRegistry(providers), Renderer())
+async def notifying(platform, *providers: Fake, allowed: AllowedRecipients = EVERYBODY) -> AsyncIterator[Bench]:
+    registry = ProviderRegistry(providers, allowed)
+    notifier = Notifier(platform.database, platform.signals, platform.wakeup, registry, Renderer())
     bench = Bench(platform, list(providers), notifier)
     platform.signals.subscribe(CircuitChanged, bench.changes.append)
     saving = asyncio.create_task(notifier.completer.run())
@@ -131,40 +149,67 @@ async def notifying(platform, *providers: Fake) -> AsyncIterator[Bench]:
         saving.cancel()
 
 
-async def test_an_outage_of_hours_costs_few_calls_and_no_message_and_nobody_else_waits(platform):
-    failing, other = Fake(), Fake("webhook")
-    failing.verdict = Verdict.TRANSIENT
+async def told_meanwhile(bench: Bench, failing: Fake, other: Fake) -> None:
+    """What is written for the other channel is called for by the next look, while the failing one hangs."""
+    failing.gate.clear()
+    await bench.write(1, "webhook", "elsewhere")
+    before = len(other.calls)
+    await bench.notifier.tick()
+    await asyncio.sleep(0)
+    assert len(other.calls) == before + 1, "others wait for nothing"
+    failing.gate.set()
+
+
+@pytest.mark.parametrize("verdict", [Verdict.TRANSIENT, Verdict.AMBIGUOUS], ids=["answers 500", "hangs"])
+async def test_an_outage_of_hours_costs_few_calls_and_no_message_and_nobody_else_waits(platform, verdict):
+    policy = replace(POLICY, rate=Rate(60, 60.0))
+    failing, other = Fake(policy=policy), Fake("webhook")
+    failing.verdict = verdict
     async with notifying(platform, failing, other) as bench:
         await bench.write(10_000)
-        await bench.work()
-        assert FAILURES_IN_A_ROW <= len(failing.calls) <= FAILURES_IN_A_ROW + POLICY.max_in_flight
-        for _ in range(12):  # three hours
-            await bench.age(900, untried=False)
-            await bench.write(1, "webhook", "elsewhere")
-            before = len(other.calls)
+        await told_meanwhile(bench, failing, other)
+        rounds, passed = 1, 0.0
+        while passed < 3 * HOUR:
             await bench.work()
-            assert len(other.calls) == before + 1
-        spent = len(failing.calls)
-        assert spent <= FAILURES_IN_A_ROW + POLICY.max_in_flight + 12
+            seconds = await bench.until_probe()
+            await bench.age(seconds, untried=False)
+            rounds, passed = rounds + 1, passed + seconds
+            await told_meanwhile(bench, failing, other)
+        await bench.work()
+        probes = rounds - 1
+        assert probes == 16, "after 30 s, then twice as long each time, up to 15 min"
+        assert FAILURES_IN_A_ROW <= len(failing.calls) - probes <= FAILURES_IN_A_ROW + POLICY.max_in_flight
+        assert await bench.most_attempts() <= POLICY.max_attempts
         statuses = await bench.statuses()
-        assert statuses.pop(("SENT", None)) == 12
+        assert statuses.pop(("SENT", None)) == rounds
         assert (set(statuses), sum(statuses.values())) == ({("PENDING", None), ("RETRYING", None)}, 10_000)
         assert [(one.state, one.provider) for one in bench.changes] == [("OPEN", failing.name)]
-        failing.verdict = Verdict.ACCEPTED
-        await bench.age(900, untried=False)
-        failing.gate.clear()
-        await bench.notifier.tick()
-        await asyncio.sleep(0)
-        assert len(failing.calls) == spent + 1, "one probe, whatever waits"
-        assert await bench.notifier.tick() > 0
-        failing.gate.set()
-        await asyncio.gather(*bench.notifier.in_flight)
-        await bench.notifier.completer.join()
-        assert [one.state for one in bench.changes] == ["OPEN", "CLOSED"]
-        failing.gate.clear()
-        await bench.notifier.tick()
-        assert len(bench.notifier.in_flight) == POLICY.max_in_flight, "and then no more at a time than ever"
-        failing.gate.set()
+        await assert_recovery_without_a_spike(bench, failing)
+
+
+async def assert_recovery_without_a_spike(bench: Bench, failing: Fake) -> None:
+    failing.verdict = Verdict.ACCEPTED
+    await bench.age(await bench.until_probe(), untried=False)
+    spent = len(failing.calls)
+    failing.gate.clear()
+    await bench.notifier.tick()
+    await asyncio.sleep(0)
+    assert len(failing.calls) == spent + 1, "one probe, whatever waits"
+    assert await bench.notifier.tick() > 0
+    failing.gate.set()
+    await asyncio.gather(*bench.notifier.in_flight)
+    await bench.notifier.completer.join()
+    assert [one.state for one in bench.changes] == ["OPEN", "CLOSED"]
+    failing.gate.clear()
+    await bench.notifier.tick()
+    assert len(bench.notifier.in_flight) == POLICY.max_in_flight, "and then no more at a time than ever"
+    failing.gate.set()
+    for _ in range(3):
+        before = len(failing.calls)
+        for _ in range(6):
+            await bench.work()
+            await bench.age(10, untried=False)
+        assert 30 <= len(failing.calls) - before <= 60, "nor more a minute"
 
 
 async def test_what_grows_too_old_behind_an_open_circuit_ends_without_a_call(platform):
@@ -305,3 +350,81 @@ async def test_a_provider_that_can_be_asked_is_asked_before_anything_is_sent_twi
             assert list((await connection.execute(verdicts)).scalars()) == ["ambiguous", "accepted"]
         assert (row["status"], row["attempts"], row["ambiguous_attempts"]) == ("SENT", 2, 1)
         assert row["provider_message_id"] == (arrived if calls == 1 else None)
+
+
+async def test_one_who_is_refused_speaks_for_nobody_else_at_the_destination(platform):
+    """Behind one host may be the receivers of many; behind one mail server are all recipients."""
+    fake = Fake(policy=replace(POLICY, max_in_flight=1))
+    fake.verdict_of["r1"] = Attempt(verdict=Verdict.TRANSIENT, error_type="refused", spares_destination=True)
+    async with notifying(platform, fake) as bench:
+        for _ in range(FAILURES_IN_A_ROW + 2):
+            await bench.write(1)
+        await bench.work()
+        assert len(fake.calls) == FAILURES_IN_A_ROW + 2
+        assert (bench.changes, await bench.circuit()) == ([], None)
+
+
+async def test_whoever_is_not_sent_to_uses_up_no_probe(platform):
+    """A circuit must not stay open for as many minutes as there are deliveries that end without a call."""
+    fake = Fake()
+    fake.verdict = Verdict.TRANSIENT
+    allowed = AllowedRecipients(["r20"])
+    async with notifying(platform, fake, allowed=EVERYBODY) as bench:
+        await bench.write(FAILURES_IN_A_ROW)
+        await bench.work()
+        assert [one.state for one in bench.changes] == ["OPEN"]
+    fake.verdict = Verdict.ACCEPTED
+    async with notifying(platform, fake, allowed=allowed) as bench:
+        await bench.write(20)
+        await bench.age(FIRST_BREAK_SECONDS)
+        await bench.work()
+        assert [one.state for one in bench.changes] == ["CLOSED"]
+        statuses = await bench.statuses()
+        assert statuses["SENT", None] == 1
+        assert statuses["SKIPPED", "recipient_not_allowed"] >= 19
+
+
+async def test_no_more_at_a_time_go_to_one_destination_whoever_sends(platform):
+    policy = replace(POLICY, max_in_flight=20, max_in_flight_each=4)
+    fakes = [Fake(policy=policy) for _ in range(3)]
+    for fake in fakes:
+        fake.gate.clear()
+    async with (
+        notifying(platform, fakes[0]) as one,
+        notifying(platform, fakes[1]) as two,
+        notifying(platform, fakes[2]) as three,
+    ):
+        await one.write(30, destination="slow")
+        await one.write(3, destination="other")
+        for _ in range(5):
+            await asyncio.gather(*(bench.notifier.tick() for bench in (one, two, three)))
+        await asyncio.sleep(0)
+        async with platform.database.snapshot() as connection:
+            sending = text(
+                "SELECT destination, count(*) FROM perdure.deliveries WHERE status = 'SENDING' GROUP BY destination"
+            )
+            assert dict((await connection.execute(sending)).all()) == {"slow": 4, "other": 3}
+        assert sum(len(fake.calls) for fake in fakes) == 7
+        for fake in fakes:
+            fake.gate.set()
+        for _ in range(30):
+            await asyncio.gather(*(bench.work() for bench in (one, two, three)))
+            if await one.statuses() == {("SENT", None): 33}:
+                break
+        assert await one.statuses() == {("SENT", None): 33}
+
+
+class Mute(Fake):
+    """A provider that cannot even say what it lacks."""
+
+    def missing_settings(self):
+        raise RuntimeError("no")
+
+
+async def test_a_provider_that_breaks_where_it_is_asked_stops_no_other(platform):
+    mute, other = Mute(), Fake("webhook")
+    async with notifying(platform, mute, other) as bench:
+        await bench.write(1)
+        await bench.write(1, "webhook", "elsewhere")
+        await bench.work()
+        assert await bench.statuses() == {("SENT", None): 2}
