@@ -88,7 +88,6 @@ class DeliveryRow(Base):
             "next_attempt_at",
             postgresql_where=text("finished_at IS NULL"),
         ),
-        Index("deliveries_in_flight", "channel", "destination", postgresql_where=text("status = 'SENDING'")),
     )
 
 
