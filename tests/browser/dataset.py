@@ -104,7 +104,8 @@ class _Writer:
         return self.started(waiting, waiting.run_at + timedelta(seconds=0.05))
 
     def error(self, kind: JobType, number: int = 0) -> JobError:
-        reason, error_type, message = kind.errors[number % len(kind.errors)]
+        number %= len(kind.errors)
+        reason, error_type, message = kind.errors[number]
         known = JobError(ErrorReason(reason), error_type, message.format(self.random.randrange(1_000, 9_999)))
         where = [f"{kind.name}.run", f"{error_type}.{number}"]
         return replace(

@@ -10,6 +10,9 @@ from collections.abc import Callable
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from perdure.core.attention import AttentionReader
+from perdure.core.failures import FailuresReader
+from perdure.core.trends import Trends
 from perdure.errors import PerdureError
 
 
@@ -22,6 +25,10 @@ def install(app: FastAPI, *, status_of: Callable[[type[PerdureError]], int], is_
 
     app.state.status_of = status_of
     app.state.is_public_encrypted = is_public_encrypted
+    database, providers = app.state.database, app.state.provider_commands
+    app.state.trends = Trends(database)
+    app.state.attention = AttentionReader(database, providers)
+    app.state.failures = FailuresReader(database)
     app.state.dashboard_paths = frozenset(
         route.path for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)
     )

@@ -13,10 +13,12 @@ HEIGHT = 100.0
 _GAP = 0.22
 """Between two bars, in parts of a step."""
 
+_ROUND = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """One path, in a tone of the styles. ``kind``: bar, line or area."""
+    """One path, in a tone of the styles. ``kind``: bar, line or area, or the bar of a step that is under way."""
 
     kind: str
     tone: str
@@ -32,35 +34,58 @@ class Chart:
     drawn: tuple[Drawn, ...]
 
 
-def bars(*parts: tuple[str, Sequence[float]]) -> Chart:
-    """For each step a bar, made of the parts (tone, values) from the ground up."""
+def bars(*parts: tuple[str, Sequence[float]], is_open: bool = False) -> Chart:
+    """For each step a bar, made of the parts (tone, values) from the ground up. ``is_open``: the last is under way."""
     steps = len(parts[0][1])
     top = nice_top(max((sum(one) for one in zip(*(values for _, values in parts), strict=True)), default=0))
     ground = [0.0] * steps
     drawn = []
     for tone, values in parts:
-        path = "".join(_bar(step, ground[step], value, top) for step, value in enumerate(values) if value > 0)
+        paths = [_bar(step, ground[step], value, top) if value > 0 else "" for step, value in enumerate(values)]
         ground = [below + value for below, value in zip(ground, values, strict=True)]
-        drawn.append(Drawn("bar", tone, path))
+        if is_open:
+            drawn.append(Drawn("bar-open", tone, paths.pop()))
+        drawn.append(Drawn("bar", tone, "".join(paths)))
     return Chart(steps, top, tuple(drawn))
 
 
-def lines(*parts: tuple[str, Sequence[float | None]], top: float | None = None) -> Chart:
+def lines(*parts: tuple[str, Sequence[float | None]], least_top: float = 0.0) -> Chart:
     """A line for each (tone, values), with a gap where there is no value; below the first one an area."""
     steps = len(parts[0][1])
     highest = max((value for _, values in parts for value in values if value is not None), default=0)
-    edge = top or nice_top(highest)
+    edge = max(nice_top(highest), least_top)
     drawn = [Drawn("area", parts[0][0], _areas(parts[0][1], edge))]
     drawn += [Drawn("line", tone, _line(values, edge)) for tone, values in parts]
     return Chart(steps, edge, tuple(drawn))
 
 
+def ticks(ages_seconds: Sequence[float], length_seconds: float, steps: int) -> Chart:
+    """How often something happened in each step of the time up to now."""
+    counts = [0.0] * steps
+    for age in ages_seconds:
+        step = steps - 1 - int(age * steps / length_seconds)
+        if 0 <= step < steps:
+            counts[step] += 1
+    return bars(("bad", counts))
+
+
+def split(parts: Sequence[tuple[str, float]]) -> list[tuple[str, float, float]]:
+    """Parts (tone, value) of a whole, as (tone, start, width) in hundredths of it."""
+    whole = sum(value for _, value in parts) or 1
+    drawn, start = [], 0.0
+    for tone, value in parts:
+        width = 100 * value / whole
+        drawn.append((tone, round(start, 2), round(width, 2)))
+        start += width
+    return drawn
+
+
 def nice_top(value: float) -> float:
-    """The next round number above: 1, 2, 2.5 or 5 of a power of ten."""
+    """The next round number above."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= value * 0.999)
+    return next(factor * power for factor in _ROUND if factor * power >= value * 0.999)
 
 
 def _bar(step: int, below: float, value: float, top: float) -> str:

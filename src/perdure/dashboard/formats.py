@@ -47,7 +47,7 @@ def duration(seconds: float | None) -> str:  # noqa: PLR0911 (a way to say it fo
     if seconds < 0.9995:
         return f"{max(seconds, 0) * 1_000:.0f} ms"
     if seconds < 9.95:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
     whole = round(seconds)
     if whole < _MINUTE:
         return f"{whole} s"

@@ -9,8 +9,10 @@ from urllib.parse import parse_qsl
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from perdure.core.attention import AttentionReader
 from perdure.core.commands import Commands
 from perdure.core.delivery_commands import DeliveryCommands
+from perdure.core.failures import FailuresReader
 from perdure.core.file_commands import FileCommands
 from perdure.core.job_actions import JobActions
 from perdure.core.measuring import Measuring
@@ -20,6 +22,7 @@ from perdure.core.queue_commands import QueueCommands
 from perdure.core.schedule_commands import ScheduleCommands
 from perdure.core.streaming import Feed
 from perdure.core.suppression_commands import SuppressionCommands
+from perdure.core.trends import Trends
 from perdure.db.session import Database
 from perdure.errors import BodyTooLarge, InvalidInput, UnsupportedMediaType
 
@@ -34,9 +37,11 @@ def _part(name: str) -> Callable[[Request], Any]:
     return part
 
 
+AttentionPart = Annotated[AttentionReader, Depends(_part("attention"))]
 CommandsPart = Annotated[Commands, Depends(_part("commands"))]
 DatabasePart = Annotated[Database, Depends(_part("database"))]
 DeliveryCommandsPart = Annotated[DeliveryCommands, Depends(_part("delivery_commands"))]
+FailuresPart = Annotated[FailuresReader, Depends(_part("failures"))]
 FeedPart = Annotated[Feed, Depends(_part("feed"))]
 FileCommandsPart = Annotated[FileCommands, Depends(_part("file_commands"))]
 JobActionsPart = Annotated[JobActions, Depends(_part("job_actions"))]
@@ -46,6 +51,7 @@ QueueCommandsPart = Annotated[QueueCommands, Depends(_part("queue_commands"))]
 RendererPart = Annotated[MessageRenderer, Depends(_part("renderer"))]
 ScheduleCommandsPart = Annotated[ScheduleCommands, Depends(_part("schedule_commands"))]
 SuppressionCommandsPart = Annotated[SuppressionCommands, Depends(_part("suppression_commands"))]
+TrendsPart = Annotated[Trends, Depends(_part("trends"))]
 
 
 async def _reading(database: DatabasePart) -> AsyncIterator[AsyncConnection]:

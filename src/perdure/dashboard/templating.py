@@ -6,7 +6,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from perdure.dashboard import formats, icons, states
+from perdure.dashboard import charts, formats, icons, states
 from perdure.models.api_key import Scope
 from perdure.models.job_action import ActionVerb
 from perdure.models.lifecycle import JobStatus
@@ -24,6 +24,8 @@ def environment() -> Environment:
     made.filters |= formats.FILTERS
     made.globals |= {
         "icon": icons.icon,
+        "ticks": charts.ticks,
+        "split": charts.split,
         "look_of": states.look_of,
         "JobStatus": JobStatus,
         "Scope": Scope,

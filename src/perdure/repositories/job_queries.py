@@ -49,6 +49,10 @@ class JobQueries:
         """Up to ``limit`` jobs that match, newest first (ids are time-ordered), older than the id ``before``."""
         return await JobSearch(self._connection, wanted).newest(before, limit)
 
+    async def has_any(self) -> bool:
+        """Whether there is a job at all."""
+        return (await self._connection.execute(select(JobRow.job_id).limit(1))).first() is not None
+
     async def timeline(self, job: Job) -> list[TimelineEntry]:
         """The job's whole story in order, over all its runs: what was recorded, and what its row already tells."""
         query = select(_EVENTS).where(JobEventRow.job_id == job.job_id).order_by(JobEventRow.event_id)
