@@ -72,7 +72,7 @@ class HistoryQueries:
         """The steps of ``stretch`` in which anything was done, in order; of one queue or job type, or of all."""
         parameters = _of(stretch) | {"step_seconds": stretch.step_seconds, "queue": queue, "job_type": job_type}
         await self._connection.execute(BOUND)
-        return [_point(row) for row in (await self._connection.execute(_STEPS, parameters)).mappings()]
+        return [_point({**row}) for row in (await self._connection.execute(_STEPS, parameters)).mappings()]
 
     async def counts(self, stretch: Stretch) -> list[Point]:
         """The same steps, without how long anything waited or took."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -83,6 +83,11 @@ class JobFilter:
 
     def parameters(self) -> dict[str, Any]:
         return {name: value for name in _CONDITIONS if (value := getattr(self, name)) is not None}
+
+    def newer_than(self, job_id: UUID) -> JobFilter:
+        """The same jobs, without most of those that were made before the one with this id."""
+        made_at = datetime.fromtimestamp((job_id.int >> 80) / 1000, tz=UTC)
+        return replace(self, created_after=max(made_at, self.created_after or made_at))
 
     @property
     def ids(self) -> tuple[UUID, UUID] | None:

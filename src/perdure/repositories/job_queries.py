@@ -17,7 +17,7 @@ from perdure.models.job import Job
 from perdure.models.lifecycle import FINAL, JobStatus, TimelineEvent
 from perdure.repositories.job_filter import JobFilter
 from perdure.repositories.job_search import Found, JobSearch
-from perdure.repositories.mappers import job_from_row
+from perdure.repositories.mappers import SUMMARY_COLUMNS, job_from_row
 
 _JOBS = table_of(JobRow)
 _EVENTS = table_of(JobEventRow)
@@ -46,8 +46,16 @@ class JobQueries:
         return None if row is None else job_from_row(row)
 
     async def newest(self, wanted: JobFilter, before: UUID | None, limit: int) -> Found:
-        """Up to ``limit`` jobs that match, newest first (ids are time-ordered), older than the id ``before``."""
+        """Up to ``limit`` jobs that match, newest first (ids are time-ordered), older than the id ``before``.
+
+        Without payload and result: a page of large ones would be larger still.
+        """
         return await JobSearch(self._connection, wanted).newest(before, limit)
+
+    async def summaries(self, job_ids: Sequence[UUID]) -> list[Job]:
+        """Those of the jobs that there are, newest first, without payload and result."""
+        query = select(*SUMMARY_COLUMNS).where(JobRow.job_id.in_(job_ids)).order_by(JobRow.job_id.desc())
+        return [job_from_row(row) for row in (await self._connection.execute(query)).mappings()]
 
     async def has_any(self) -> bool:
         """Whether there is a job at all."""

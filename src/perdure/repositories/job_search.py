@@ -15,15 +15,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import TextualSelect, text
+from sqlalchemy import TextClause, TextualSelect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.models.job import Job
+from perdure.models.lifecycle import JobStatus
 from perdure.repositories.id_bounds import id_bounds
 from perdure.repositories.job_filter import JobFilter
 from perdure.repositories.job_ways import JobWays, Way
 from perdure.repositories.mappers import JOB_COLUMNS, job_from_row
-from perdure.repositories.statements import column_list
 
 FIRST_LOOK = 1_000
 """So many jobs of each way are looked at first: some milliseconds, or twenty for the words of their errors."""
@@ -32,10 +32,16 @@ NEXT_LOOK = 4
 LOOKING_SECONDS = 0.2
 """No look is begun later: the last one takes some three times as long as all those before it."""
 
+_LARGE = frozenset({"payload", "result"})
+_SUMMARY = ", ".join(f"NULL::jsonb AS {one.name}" if one.name in _LARGE else f"job.{one.name}" for one in JOB_COLUMNS)
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Jobs that match, newest first. Others are all older than the id ``rest``; there are none if it is None."""
+    """Jobs that match, newest first, without payload and result.
+
+    Others are all older than the id ``rest``; there are none if it is None.
+    """
 
     jobs: Sequence[Job]
     rest: UUID | None
@@ -68,6 +74,13 @@ class JobSearch:
                 return Found(jobs, end)
             high, look = end, look * NEXT_LOOK
 
+    async def counts(self, low: UUID, high: UUID, look: int) -> tuple[dict[JobStatus, int], bool]:
+        """How many match in each state, among the newest that one look reaches; and whether that were all."""
+        ways, end = await self._shortest(low, high, look)
+        statement, parameters = self._counts(ways, end, high, look)
+        found = {JobStatus(row.status): row.jobs for row in await self._connection.execute(statement, parameters)}
+        return found, end <= low and sum(found.values()) < look
+
     async def _shortest(self, low: UUID, high: UUID, look: int) -> tuple[list[Way], UUID]:
         """The ways to take together, and the id to which they lead with so many jobs looked at."""
         choices = [ways.all(by_words=look > FIRST_LOOK) for ways in self._searches()]
@@ -89,13 +102,20 @@ class JobSearch:
         return searches
 
     def _page(self, ways: Sequence[Way], low: UUID, high: UUID, limit: int) -> tuple[TextualSelect, dict[str, Any]]:
-        selects = " UNION ".join(f"({select})" for way in ways for select in way.selects)
         return text(f"""
-            SELECT {column_list(JOB_COLUMNS, "job")} FROM perdure.jobs AS job
+            SELECT {_SUMMARY} FROM perdure.jobs AS job
             WHERE job.job_id = ANY (ARRAY(
-                SELECT found.job_id FROM ({selects}) AS found ORDER BY found.job_id DESC LIMIT :limit))
+                SELECT found.job_id FROM ({_found(ways)}) AS found ORDER BY found.job_id DESC LIMIT :limit))
             ORDER BY job.job_id DESC
         """).columns(*JOB_COLUMNS), self._parameters(low, high) | {"limit": limit}
+
+    def _counts(self, ways: Sequence[Way], low: UUID, high: UUID, limit: int) -> tuple[TextClause, dict[str, Any]]:
+        return text(f"""
+            SELECT job.status, count(*) AS jobs FROM perdure.jobs AS job
+            WHERE job.job_id = ANY (ARRAY(
+                SELECT found.job_id FROM ({_found(ways)}) AS found ORDER BY found.job_id DESC LIMIT :limit))
+            GROUP BY job.status
+        """), self._parameters(low, high) | {"limit": limit}
 
     def _parameters(self, low: UUID, high: UUID) -> dict[str, Any]:
         parameters = self._wanted.parameters() | {"low": low, "high": high}
@@ -103,6 +123,10 @@ class JobSearch:
             first, beyond = self._wanted.ids
             parameters |= {"first": max(low, first), "beyond": min(high, beyond)}
         return parameters
+
+
+def _found(ways: Sequence[Way]) -> str:
+    return " UNION ".join(f"({select})" for way in ways for select in way.selects)
 
 
 def _end(way: Way) -> str:

@@ -28,6 +28,11 @@ class JobTypeQueries:
     async def all(self) -> Sequence[RowMapping]:
         return (await self._connection.execute(select(_TYPES).order_by(JobTypeRow.job_type))).mappings().all()
 
+    async def names(self) -> Sequence[str]:
+        return (
+            (await self._connection.execute(select(JobTypeRow.job_type).order_by(JobTypeRow.job_type))).scalars().all()
+        )
+
     async def get(self, job_type: str) -> RowMapping | None:
         return (await self.named([job_type])).get(job_type)
 

@@ -163,18 +163,18 @@ class JobWays:
         conditions = self.wanted.sql(besides=["status", "job_type", "queue"])
         page = f"""
             SELECT one.job_id FROM (
-                SELECT used.* FROM ({self._groups()}) AS used
+                SELECT used.* FROM ({self.groups()}) AS used
                 CROSS JOIN LATERAL ({newest("used", conditions, "1")}) AS head
                 ORDER BY head.job_id DESC LIMIT :limit) AS stretch
             CROSS JOIN LATERAL ({newest("stretch", conditions, ":limit")}) AS one
         """
         end = f"""
-            SELECT one.job_id FROM (SELECT used.*, count(*) OVER () FROM ({self._groups()}) AS used) AS stretch
+            SELECT one.job_id FROM (SELECT used.*, count(*) OVER () FROM ({self.groups()}) AS used) AS stretch
             CROSS JOIN LATERAL ({newest("stretch", [], f"{_NEXT} / stretch.count")}) AS one
         """
         return Way([page, *self._running()], end)
 
-    def _groups(self) -> str:
+    def groups(self) -> str:
         """Combinations of state, type and queue that jobs have, by one hop over the index from each to the next."""
         states, job_type, queue = self._states(), self.wanted.job_type, self.wanted.queue
         if job_type is not None and queue is not None:
@@ -220,6 +220,22 @@ class JobWays:
 
     def _between(self) -> tuple[str, str]:
         return f"job.job_id >= CAST(:{self.low} AS uuid)", f"job.job_id < CAST(:{self.high} AS uuid)"
+
+
+def group_counts(wanted: JobFilter, limit: int) -> str:
+    """Counts what matches by type and queue, in each state, up to ``limit`` of each combination: ``most`` is of one."""
+    ways = JobWays(wanted, "low", "high")
+    group = " AND ".join(f"{column} = {column.replace('job.', 'used.', 1)}" for column in _GROUP)
+    running = " AND ".join(["job.status = 'RUNNING'", *wanted.sql(besides=["status"])])
+    return f"""
+        SELECT counted.status, sum(counted.jobs)::bigint AS jobs, max(counted.jobs) AS most FROM (
+            SELECT used.status, counted.jobs FROM ({ways.groups()}) AS used CROSS JOIN LATERAL (
+                SELECT count(*) AS jobs FROM (
+                    SELECT FROM perdure.jobs AS job WHERE {NOT_RUNNING} AND {group} LIMIT {limit}) AS few) AS counted
+            UNION ALL
+            SELECT 'RUNNING', count(*) FROM (SELECT FROM perdure.jobs AS job WHERE {running} LIMIT {limit}) AS few
+        ) AS counted GROUP BY counted.status
+    """
 
 
 def _which_match(ids: str, conditions: Sequence[str]) -> str:

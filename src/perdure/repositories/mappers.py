@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, RowMapping
+from sqlalchemy import Column, ColumnElement, RowMapping, null
 from sqlalchemy.dialects.postgresql import JSONB
 
 from perdure.db.base import columns_of
@@ -23,6 +23,10 @@ from perdure.models.outcome import ErrorReason, JobError
 from perdure.models.retry import RetryPolicy
 
 JOB_COLUMNS: tuple[Column[Any], ...] = columns_of(JobRow)
+SUMMARY_COLUMNS: tuple[ColumnElement[Any], ...] = tuple(
+    null().cast(JSONB).label(column.name) if column.name in {"payload", "result"} else column for column in JOB_COLUMNS
+)
+"""Those of a job in a list: the large ones are left out."""
 DELIVERY_COLUMNS: tuple[Column[Any], ...] = columns_of(DeliveryRow)
 
 _STORED_OTHERWISE: Mapping[str, Callable[[Job], Any]] = {

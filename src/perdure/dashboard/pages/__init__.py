@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from perdure.dashboard.pages import changes, overview, preferences, session, static_files
+from perdure.dashboard.pages import changes, job_actions, jobs, overview, preferences, session, static_files
 
-ROUTERS = (static_files.router, session.router, preferences.router, changes.router, overview.router)
+ROUTERS = (
+    static_files.router,
+    session.router,
+    preferences.router,
+    changes.router,
+    overview.router,
+    job_actions.router,
+    jobs.router,
+)

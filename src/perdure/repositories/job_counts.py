@@ -1,0 +1,60 @@
+"""Counts the jobs that match, by state, in bounded time: exactly where they are few, else the least that there are.
+
+By type and queue alone, each combination that is in use is counted by its stretch of an index, up to a limit. Any other
+filter is looked at as a search does (``job_search``): so many jobs back, by the way that leads furthest, and these are
+told apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from perdure.models.lifecycle import JobStatus
+from perdure.repositories.id_bounds import id_bounds
+from perdure.repositories.job_filter import JobFilter
+from perdure.repositories.job_search import JobSearch
+from perdure.repositories.job_ways import group_counts
+
+COUNTED_OF_EACH = 1_000
+"""So many of each combination of state, type and queue."""
+LOOKED_AT = 2_000
+TIMEOUT_MS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class JobCounts:
+    """How many match in each state. ``at_least``: of these states there are so many, or more."""
+
+    by_state: Mapping[JobStatus, int]
+    at_least: frozenset[JobStatus]
+
+
+class JobCounting:
+    """Counts on one connection, which is used for nothing else: it raises ``Unavailable`` if it takes too long."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def count(self, wanted: JobFilter) -> JobCounts:
+        """Whatever state ``wanted`` names, all are counted."""
+        wanted = replace(wanted, status=())
+        await self._connection.execute(text(f"SET LOCAL statement_timeout = {TIMEOUT_MS}"))
+        is_by_group = wanted == JobFilter(job_type=wanted.job_type, queue=wanted.queue)
+        return await (self._by_group(wanted) if is_by_group else self._by_looking(wanted))
+
+    async def _by_group(self, wanted: JobFilter) -> JobCounts:
+        statement = text(group_counts(wanted, COUNTED_OF_EACH))
+        rows = (await self._connection.execute(statement, wanted.parameters())).all()
+        return JobCounts(
+            {JobStatus(row.status): row.jobs for row in rows},
+            frozenset(JobStatus(row.status) for row in rows if row.most >= COUNTED_OF_EACH),
+        )
+
+    async def _by_looking(self, wanted: JobFilter) -> JobCounts:
+        low, high = id_bounds(wanted.created_after, wanted.created_before, None)
+        counts, is_whole = await JobSearch(self._connection, wanted).counts(low, high, LOOKED_AT)
+        return JobCounts(counts, frozenset() if is_whole else frozenset(counts))
