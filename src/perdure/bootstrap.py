@@ -179,6 +179,7 @@ async def examine(settings: Settings) -> list[examination.Named]:
                 public_url=settings.public_url,
                 templates=lambda: MessageTemplates(settings.templates_dir),
                 misses_bounces=settings.mailtrap_api_key is not None
+                and settings.smtp_url is None
                 and not settings.mailtrap_use_sandbox
                 and settings.mailtrap_webhook_secret is None,
                 files=FilesystemStore(settings.data_dir / "files"),

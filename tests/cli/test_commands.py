@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 from tests.installation import installed
 
+from perdure.cli.output import ExitCode
 from perdure.client.client import Client
 
 pytestmark = pytest.mark.xdist_group("cli")
@@ -92,11 +93,20 @@ def test_a_message_is_previewed_and_a_test_message_says_how_it_ended(url):
     assert "FAILED: csv.profile" in shown
     done = perdure("deliveries", "test", "--to", "ada@example.com", "--event", "failure", url=url)
     delivery_id, said = done.stdout.split(maxsplit=1)
-    assert said == "SKIPPED (provider_not_configured) to a***@e***.com by mailtrap\n"
+    status, explanation = said.splitlines()
+    assert status == "SKIPPED (provider_not_configured) to a***@e***.com by mailtrap"
+    assert explanation.startswith("Nothing was sent: the process that was to send lacks the provider's settings")
     assert done.returncode == 1
     told = perdure("deliveries", "preview", delivery_id, "--format", "html", url=url).stdout
     assert told.startswith("<!DOCTYPE html>")
     assert "This is a test message. Nothing is wrong." in told
+    for wrong, advice in [
+        ((), "--to ADDRESS"),
+        (("--channel", "webhook"), "--to URL"),
+        (("--channel", "slack", "--to", "#x"), "Leave --to out"),
+    ]:
+        refused = perdure("deliveries", "test", *wrong, url=url)
+        assert (refused.returncode, advice in refused.stderr) == (ExitCode.USAGE, True)
     unknown = perdure("deliveries", "test", "--channel", "pigeon", url=url)
     assert (unknown.returncode, "unknown channel" in unknown.stderr) == (1, True)
 
@@ -444,7 +454,7 @@ def test_an_endpoint_is_added_rotated_disabled_and_removed(url):
     assert rotated["secret"] not in made.stdout
     tested = run("test", "crm")
     assert (tested.returncode, tested.stdout.split()[0]) == (1, "permanent")
-    assert run("recover", "crm", "--since", "2030-01-31T12:00:00Z").stdout == "0 are sent again\n"
+    assert run("recover", "crm", "--since", "2030-01-31T12:00:00Z").stdout == "0 sent again\n"
     assert run("disable", "crm").stdout == "crm  disabled\n"
     rows = [line.split("\t") for line in run("list").stdout.splitlines()]
     assert [row[:4] for row in rows[1:]] == [["crm", "https://127.0.0.1/hook", "disabled", "by_hand"]]

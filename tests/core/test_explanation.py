@@ -179,6 +179,20 @@ def test_the_summary_is_the_decisive_sentence(job, around, said):
     assert said in explain(job, around, NOW).summary
 
 
+def test_who_was_told_again_and_for_whom_is_said():
+    told = [
+        a_delivery(DeliveryStatus.SENT),
+        replace(a_delivery(DeliveryStatus.SENT), resend_of=UUID(int=4)),
+        replace(a_delivery(DeliveryStatus.SENT), subscription="ops"),
+    ]
+    _, *reasons = explain(a_job(JobStatus.SUCCEEDED), Surroundings(deliveries=told), NOW).reasons
+    assert [one.message.partition(": SENT. ")[0] for one in reasons] == [
+        "By email to a***@e***.com",
+        "By email to a***@e***.com, again",
+        "By email to a***@e***.com, for the subscription ops",
+    ]
+
+
 def test_a_long_queue_is_counted_no_further_than_it_was_read():
     around = Surroundings(
         capacity=Capacity(alive=1, serving_queue=1, knowing_type=1, able=1, slots=1, running=1, ahead=AHEAD_COUNTED)

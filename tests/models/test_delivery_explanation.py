@@ -47,8 +47,33 @@ def a_delivery(status: DeliveryStatus, **changes) -> DeliveryOnRecord:
             "Nothing was sent: the job declares the channel with `enabled` false.",
         ),
         (
-            a_delivery(DeliveryStatus.SUPPRESSED, reason="hard_bounce"),
-            "Nothing was sent: the recipient is on the suppression list (hard_bounce); take it off, then resend it.",
+            a_delivery(DeliveryStatus.SUPPRESSED, reason="bounced"),
+            (
+                "Nothing was sent: the recipient is on the suppression list (bounced, see `perdure suppressions`); "
+                "take it off, then resend it."
+            ),
+        ),
+        (
+            a_delivery(DeliveryStatus.SUPPRESSED, reason="provider_list"),
+            ("Nothing was sent: the recipient is on the provider's own suppression list; take it off, then resend it."),
+        ),
+        (
+            a_delivery(DeliveryStatus.SENT),
+            (
+                "mailtrap took it at 2030-01-31 12:00:00 UTC; if it did not arrive, look into Mailtrap's "
+                "sandbox inbox where MAILTRAP_USE_SANDBOX is true, else among the spam."
+            ),
+        ),
+        (
+            a_delivery(DeliveryStatus.SENT, provider="mailtrap (local inbox)"),
+            (
+                "mailtrap (local inbox) took it at 2030-01-31 12:00:00 UTC; if it did not arrive, look "
+                "into the local inbox (`GET /v1/inbox`), which lets nothing out."
+            ),
+        ),
+        (
+            a_delivery(DeliveryStatus.SENT, provider="smtp"),
+            ("smtp took it at 2030-01-31 12:00:00 UTC; if it did not arrive, look for it there, and among the spam."),
         ),
         (
             a_delivery(DeliveryStatus.PENDING, attempts=0, circuit=CircuitState.CLOSED, held_until=NOW),

@@ -11,7 +11,7 @@ import typer
 from perdure.cli import messages
 from perdure.cli.delivery_filters import Channel, Event, Job, Provider, Recipient, delivery_filters_of
 from perdure.cli.filters import CreatedAfter, CreatedBefore, JobType, Status
-from perdure.cli.output import moment, print_answer, print_json, print_line, print_more, print_table
+from perdure.cli.output import answered, moment, print_answer, print_json, print_line, print_more, print_table
 from perdure.cli.server import AsJson, PageCursor, PageLimit, Url, connect, show
 
 if TYPE_CHECKING:
@@ -166,9 +166,7 @@ def _print_page(page: Page[Delivery]) -> None:
 def _print_delivery(delivery: DeliveryDetail) -> None:
     print_answer(delivery, without=["tries", "feedback", "last_error"])
     for one in delivery["tries"]:
-        answer = " ".join(
-            str(part) for part in (one["status_code"], one["error_type"], one["message"]) if part is not None
-        )
+        answer = answered(one["status_code"], one["error_type"], one["message"])
         print_line(
             f"try {one['number']}  {moment(one['started_at'])}  {one['duration_ms']} ms  {one['verdict']}  {answer}"
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perdure.cli.output import ExitCode, moment, print_answer, print_json, print_line, print_table
+from perdure.cli.output import ExitCode, answered, moment, print_answer, print_json, print_line, print_table
 from perdure.cli.server import AsJson, Url, connect, show
 
 if TYPE_CHECKING:
@@ -148,9 +148,9 @@ def _print_state(endpoint: Endpoint) -> None:
 
 def _print_recovery(recovery: Recovery) -> None:
     rest = "" if recovery["is_complete"] else "; there are more, ask again"
-    print_line(f"{recovery['resent']} are sent again{rest}")
+    print_line(f"{recovery['resent']:,} sent again{rest}")
 
 
 def _print_test(made: EndpointTest) -> None:
-    answer = " ".join(str(part) for part in (made["status_code"], made["error_type"], made["message"]) if part)
+    answer = answered(made["status_code"], made["error_type"], made["message"])
     print_line(f"{made['verdict']}  {made['duration_ms']} ms  {answer}".rstrip())

@@ -42,6 +42,10 @@ def print_deliveries(page: Page[Delivery]) -> None:
     """Each on a line of its own."""
     for one in page["items"]:
         whom = one["recipient"] or "nobody"
+        if one["resend_of"] is not None:
+            whom += ", again"
+        if one["subscription"] is not None:
+            whom += f", for the subscription {one['subscription']}"
         print_line(f"told of {one['event']}  {one['channel']}  {whom}  ", one["status"], f"  {one['explanation']}")
 
 

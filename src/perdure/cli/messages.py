@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from perdure.cli.output import ExitCode, exit_code_of, print_json, print_line
+from perdure.cli.payload import wrong_usage
 from perdure.cli.server import AsJson, Url, connect
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ LOOK_SECONDS = 0.5
 TAG = "test-message"
 _ENDPOINT = "endpoint:"
 """How deliveries show that they go to a webhook endpoint, before its name."""
+_TO = {"email": "ADDRESS", "webhook": "URL, or endpoint:NAME"}
+"""What is to be given with ``--to``."""
 SAYS = "This is a test message. Nothing is wrong."
+WHO = "perdure deliveries test"
 
 
 class Part(StrEnum):
@@ -80,6 +84,7 @@ def send_test(
     """Sends a test message, as the one of a job that does nothing, and says how it ended. It is on record."""
     from perdure.client import calls
 
+    _check_recipient(channel, to)
     with connect(url) as client:
         until = time.monotonic() + timeout
         job = client.call(calls.submit(_job(channel, to, event)))
@@ -101,6 +106,14 @@ def send_test(
         raise typer.Exit(ExitCode.ERROR)
 
 
+def _check_recipient(channel: str, to: str | None) -> None:
+    """What can be told without a server; channels that packages bring are not known here."""
+    if to is None and channel in _TO:
+        raise wrong_usage(f"Say whom to tell: --to {_TO[channel]}.")
+    if to is not None and channel == "slack":
+        raise wrong_usage("Leave --to out: a message to Slack goes to the channel of SLACK_WEBHOOK_URL.")
+
+
 def _job(channel: str, to: str | None, event: TestedEvent) -> dict[str, Any]:
     """The job whose end is told."""
     fails = event is TestedEvent.FAILURE
@@ -109,7 +122,7 @@ def _job(channel: str, to: str | None, event: TestedEvent) -> dict[str, Any]:
         "payload": {"message": SAYS} if fails else {"seconds": 0},
         "max_retries": 0,
         "tags": [TAG],
-        "context": {"user_id": SAYS},
+        "context": {"user_id": WHO},
         "notifications": {channel: {"on": [event.value]}},
     }
     if to is not None and channel == "email":
@@ -150,6 +163,4 @@ def _print_outcome(delivery: DeliveryDetail) -> None:
     whom = "" if delivery["recipient"] is None else f" to {delivery['recipient']}"
     reason = "" if delivery["reason"] is None else f" ({delivery['reason']})"
     print_line(f"{delivery['delivery_id']}  ", delivery["status"], f"{reason}{whom} by {delivery['provider']}")
-    for one in delivery["tries"]:
-        if one["message"] is not None:
-            print_line(f"try {one['number']}: {one['verdict']}: {one['message']}")
+    print_line(delivery["explanation"])

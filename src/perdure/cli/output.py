@@ -40,6 +40,8 @@ EXIT_CODES = {
 }
 
 COLUMN_GAP = 3
+_MOMENTS = ("_at", "_since", "_until")
+"""How the names of the API's moments end."""
 _CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "�")
 _BY_STATUS = {"SUCCEEDED": ExitCode.OK, "FAILED": ExitCode.JOB_FAILED, "CANCELLED": ExitCode.JOB_CANCELLED}
 COLOURS = {
@@ -155,7 +157,7 @@ def print_facts(facts: Sequence[tuple[str, str]]) -> None:
 def print_answer(answer: Mapping[str, Any], *, without: Collection[str] = ()) -> None:
     """What the API answers of one thing, a name and a value a line; what is null or empty is left out."""
     given = {name: value for name, value in answer.items() if name not in without and value not in (None, [])}
-    print_facts([(name, moment(value) if name.endswith("_at") else shown(value)) for name, value in given.items()])
+    print_facts([(name, moment(value) if name.endswith(_MOMENTS) else shown(value)) for name, value in given.items()])
 
 
 def print_more(next_cursor: str | None) -> None:
@@ -179,6 +181,12 @@ def print_line(plain: str, coloured: str = "", rest: str = "") -> None:
 def harmless(text: str) -> str:
     """Without the control characters by which a job's message could steer the terminal."""
     return text.translate(_CONTROLS)
+
+
+def answered(status_code: int | None, error_type: str | None, message: str | None) -> str:
+    """What the other side came to: the codes that there are, then the words."""
+    codes = " ".join(str(code) for code in (status_code, error_type) if code is not None)
+    return ": ".join(part for part in (codes, message) if part)
 
 
 def shown(value: Any) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perdure.cli.output import moment, print_line, print_table
+from perdure.cli.output import answered, moment, print_line, print_table
 from perdure.cli.server import AsJson, Url, show
 
 if TYPE_CHECKING:
@@ -64,9 +64,7 @@ def _print_provider(provider: Provider) -> None:
 def _circuit(circuit: Circuit) -> str:
     does = "asks to be left alone until" if circuit["state"] == "CLOSED" else "next probed at"
     until = "" if circuit["blocked_until"] is None else f", {does} {moment(circuit['blocked_until'])}"
-    error = " ".join(
-        str(part) for part in (circuit["status_code"], circuit["error_type"], circuit["message"]) if part is not None
-    )
+    error = answered(circuit["status_code"], circuit["error_type"], circuit["message"])
     return (
         f"{circuit['destination']}: {circuit['state']} since {moment(circuit['since'])}{until}; "
         f"last failed at {moment(circuit['failed_at'])}: {error}"

@@ -65,9 +65,11 @@ def set_(
         "slack": {} if slack else None,
         "webhook": given_ones(url=webhook, endpoint=endpoint) or None,
     }
-    subscription = given_ones(job_type=job_type, queue=queue, events=[one.upper() for one in event or ()]) | {
-        "notifications": (declared or {}) | {name: one for name, one in channels.items() if one is not None}
-    }
+    told = (declared or {}) | {name: one for name, one in channels.items() if one is not None}
+    if not told:
+        raise wrong_usage("Say whom to tell: --email, --slack, --webhook, --endpoint or --notifications.")
+    subscription = given_ones(job_type=job_type, queue=queue, events=[one.upper() for one in event or ()])
+    subscription["notifications"] = told
     show(operator_calls.set_subscription(name, subscription), url, as_json=as_json, as_text=print_answer)
 
 

@@ -123,5 +123,7 @@ def _telling(delivery: DeliveryOnRecord) -> Reason:
     data = {"delivery_id": str(delivery.delivery_id), "channel": delivery.channel, "status": delivery.status.value}
     if delivery.reason is not None:
         data["reason"] = delivery.reason
-    message = f"By {delivery.channel} to {whom}: {delivery.status}. {explained(delivery)}"
+    asked = "" if delivery.subscription is None else f", for the subscription {delivery.subscription}"
+    again = "" if delivery.resend_of is None else ", again"
+    message = f"By {delivery.channel} to {whom}{again}{asked}: {delivery.status}. {explained(delivery)}"
     return Reason(_CODES[delivery.status], message, data)

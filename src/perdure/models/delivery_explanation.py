@@ -13,6 +13,7 @@ from typing import Protocol
 
 from perdure.models.circuit import CircuitState
 from perdure.models.delivery import Delivery, DeliveryStatus, FailureReason, SkipReason
+from perdure.models.suppression import SuppressionReason
 from perdure.models.wording import first_line, moment
 
 SKIPPED: Mapping[str, str] = {
@@ -33,7 +34,7 @@ SKIPPED: Mapping[str, str] = {
 """Why nobody was told, by the reason of a SKIPPED delivery."""
 
 FAILED: Mapping[str, str] = {
-    FailureReason.PERMANENT: "the provider refused it, and would again; mend what it names, then resend it",
+    FailureReason.PERMANENT: "it was refused, and would be again; mend what is named, then resend it",
     FailureReason.EXHAUSTED: "every try that the policy allows failed; resend it once the provider takes it",
     FailureReason.EXPIRED: "it grew too old to be worth telling; if it still is, resend it",
     FailureReason.RENDERING_FAILED: "its message could not be written; mend the template, then resend it",
@@ -49,15 +50,22 @@ _STATES: Mapping[DeliveryStatus, str] = {
     "providers list`), or no `perdure worker` or `perdure serve` sends.",
     DeliveryStatus.SENDING: "A try is under way; if its process ends without a word, another one takes it up.",
     DeliveryStatus.RETRYING: "It waits after {tries}{last_error}; the next is due at {due}.",
-    DeliveryStatus.SENT: "{provider} took it at {end}; if it did not arrive, look for it there, and among the spam.",
-    DeliveryStatus.DELIVERED: "It arrived: the recipient's server took it by {end}.",
-    DeliveryStatus.BOUNCED: "It bounced{code}: the recipient's server refused it for good; mend the address.",
+    DeliveryStatus.SENT: "{provider} took it at {end}; if it did not arrive, {look}.",
+    DeliveryStatus.DELIVERED: "It was sent at {end}, and arrived: the recipient's own server took it.",
+    DeliveryStatus.BOUNCED: "It bounced{code}: the recipient's server refused it for good, so the address went onto "
+    "the suppression list; mend the address.",
     DeliveryStatus.FAILED: "Given up after {tries}{last_error}: {why}.",
     DeliveryStatus.SKIPPED: "Nothing was sent: {why}.",
-    DeliveryStatus.SUPPRESSED: "Nothing was sent: the recipient is on the suppression list{code}; take it off, then "
-    "resend it.",
+    DeliveryStatus.SUPPRESSED: "Nothing was sent: the recipient is on {list}; take it off, then resend it.",
     DeliveryStatus.CANCELLED: "It was called off at {end}, before it was sent; to send it all the same, resend it.",
 }
+
+_LOOK: Mapping[str, str] = {
+    "mailtrap": "look into Mailtrap's sandbox inbox where MAILTRAP_USE_SANDBOX is true, else among the spam",
+    "mailtrap (local inbox)": "look into the local inbox (`GET /v1/inbox`), which lets nothing out",
+}
+"""Where to look for what a provider took, by its name."""
+_LOOK_ANYWHERE = "look for it there, and among the spam"
 
 _HELD: Mapping[CircuitState, str] = {
     CircuitState.CLOSED: "its destination asks to be left alone until {until}",
@@ -121,4 +129,12 @@ def explained(told: Told) -> str:
         code=f" ({reason})" if reason else "",
         why=SKIPPED.get(reason) or FAILED.get(reason) or reason,
         last_error=last_error,
+        look=_LOOK.get(told.provider, _LOOK_ANYWHERE),
+        list=_list(reason),
     )
+
+
+def _list(reason: str) -> str:
+    if reason == SuppressionReason.PROVIDER_LIST:
+        return "the provider's own suppression list"
+    return f"the suppression list ({reason}, see `perdure suppressions`)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -11,6 +11,9 @@ from perdure.errors import FieldProblem, ValidationFailed
 from perdure.schemas import strict_json
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+_A_TIME = "must be a time such as 2030-01-31T12:00:00Z"
 
 
 class Refusal(Protocol):
@@ -33,11 +36,26 @@ def field_problems(error: Refusal, *, skip: int = 0) -> list[FieldProblem]:
     return [
         FieldProblem(
             field=_path(one["loc"][skip:]) or "body",
-            message=str(one["msg"]).removeprefix("Value error, "),
+            message=_said(one),
             code=str(one["type"]),
         )
         for one in error.errors()
     ]
+
+
+_SAID = {
+    "extra_forbidden": "is not known here",
+    "missing": "must be given",
+    "too_short": "must have at least {min_length}",
+    "datetime_parsing": _A_TIME,
+    "datetime_from_date_parsing": _A_TIME,
+}
+"""What pydantic says in words that only its users know, by its code."""
+
+
+def _said(one: Mapping[str, Any]) -> str:
+    said = _SAID.get(one["type"])
+    return str(one["msg"]).removeprefix("Value error, ") if said is None else said.format_map(one.get("ctx", {}))
 
 
 def _path(parts: tuple[int | str, ...]) -> str:

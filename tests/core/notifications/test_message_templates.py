@@ -81,7 +81,9 @@ def test_a_layout_of_ones_own_holds_for_the_built_in_templates_that_are_extended
     ("name", "template", "why"),
     [
         ("job_failure.html", "{% if %}", "line 1 of job_failure.html"),
-        ("job_failure.txt", "{{ job.nosuch }}", "nosuch"),
+        ("job_failure.txt", "{{ job.nosuch }}", "there is no job.nosuch"),
+        ("job_failure.txt", "{{ unsubscribe_url.lower() }}", "lower"),
+        ("job_failure.txt", "{{ subscription.lower() }}", "lower"),
         ("job_failure.txt", "{{ jobs }}", "jobs"),
         ("job_failure.txt", "{{ url.lower() }}", "lower"),
         ("job_failure.txt", "{{ job.user_id.upper() }}", "upper"),

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -15,6 +16,7 @@ from perdure.core.notifications.events import JobEvent
 from perdure.core.notifications.message_templates import MAX_HTML_BYTES, MAX_SUBJECT
 from perdure.core.notifications.rendering import JOB_PATH, MessageRenderer
 from perdure.core.notifications.snapshot import snapshot_of
+from perdure.core.notifications.unsubscribing import UnsubscribeLinks
 from perdure.errors import ConfigurationError
 from perdure.models.delivery import Delivery, DeliveryStatus
 from perdure.models.outcome import ErrorReason, JobError
@@ -120,7 +122,26 @@ def test_without_a_public_url_no_part_holds_a_link():
     assert not Page(message.html).all("a")
 
 
-@pytest.mark.parametrize("url", ["javascript:alert(1)", "jobs.example.com", "https://", "https://[", "ftp://x", ""])
+def test_a_mail_says_why_it_came_and_how_to_get_no_more_of_them():
+    links = UnsubscribeLinks("https://jobs.example.com", "a secret of some length")
+    renderer = MessageRenderer("https://jobs.example.com", unsubscribe_links=links)
+    of_job = delivery_of(JobEvent.SUCCESS)
+    asked, unasked = renderer.render(of_job), renderer.render(replace(of_job, subscription="ops"))
+    for message, why in [(asked, "the job asked for it"), (unasked, "the subscription ops asks for it")]:
+        assert message.unsubscribe_url == links.url(DELIVERY_ID)
+        assert f"No more messages about jobs, please: {links.url(DELIVERY_ID)}" in message.text
+        page = Page(message.html)
+        assert links.url(DELIVERY_ID) in {link["href"] for link in page.all("a")}
+        assert f"sent this because {why}. Replies are not read." in message.text
+        assert f"sent this because {why}. Replies are not read." in page.text
+    assert links.url(DELIVERY_ID) not in renderer.write(JobEvent.SUCCESS, of_job.snapshot).text, (
+        "a preview unsubscribes nobody"
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "jobs.example.com", "https://", "https://[", "ftp://x", "", "https://jöbs.example"]
+)
 def test_a_public_url_that_is_none_is_refused(url):
     with pytest.raises(ConfigurationError, match="PERDURE_PUBLIC_URL"):
         MessageRenderer(url)

@@ -10,6 +10,9 @@ from perdure.core.loopback import is_loopback
 from perdure.core.notifications.rendering import checked_public_url
 from perdure.models.finding import Finding, Level
 
+FEEDBACK_PATH = "/v1/feedback/mailtrap"
+"""Where Mailtrap's webhooks are to go, below the public address."""
+
 
 async def public_url(installation: Installation) -> Finding:
     """Links in messages lead to the server: PERDURE_PUBLIC_URL is set, unless nobody else is let in."""
@@ -45,11 +48,12 @@ async def templates(installation: Installation) -> Finding:
 async def mail_feedback(installation: Installation) -> Finding:
     """Mails that reach people come with Mailtrap's word on which bounced: MAILTRAP_WEBHOOK_SECRET is set."""
     if not installation.misses_bounces:
-        return Finding(Level.OK, "what becomes of real mails is heard, or none are sent")
+        return Finding(Level.OK, "no bounce is missed: no mail leaves Mailtrap, or MAILTRAP_WEBHOOK_SECRET is set")
+    url = (installation.public_url or "https://…").rstrip("/") + FEEDBACK_PATH
     return Finding(
         Level.WARN,
         "mails reach people, and nobody hears which of them bounce",
-        "In Mailtrap, make a webhook to …/v1/feedback/mailtrap, and set MAILTRAP_WEBHOOK_SECRET where the server runs.",
+        f"In Mailtrap, make a webhook to {url}, and set MAILTRAP_WEBHOOK_SECRET where the server runs.",
     )
 
 

@@ -10,6 +10,7 @@ Whatever a user supplied is only ever a value: no template is made from it, and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,15 @@ _SHOWN = {"subject.txt": "subject", "txt": "text", "html": "html"}
 _NAMES = {f"job_{event.value.lower()}.{part}": (event, part) for event in JobEvent for part in PARTS}
 
 Values = Mapping[str, Any]
+
+_LEAST_AROUND: Values = {"url": None, "unsubscribe_url": None, "subscription": None}
+_MOST_AROUND: Values = {
+    "url": f"https://jobs.example.com/v1/jobs/{SAMPLE_ID}",
+    "unsubscribe_url": f"https://jobs.example.com/v1/unsubscribe/{SAMPLE_ID.hex}",
+    "subscription": "ops",
+}
+"""What is known beside the job: nothing, and all that can be."""
+_NO_SUCH_FACT = re.compile(r"'[\w.]*JobFacts object' has no attribute '(\w+)'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +126,10 @@ class MessageTemplates:
 
     def _try_out(self) -> None:
         for (job_type, event, part), template in self._own.items():
-            for url in (None, f"https://jobs.example.com/v1/jobs/{SAMPLE_ID}"):
+            for around in (_LEAST_AROUND, _MOST_AROUND):
                 of_type = job_type or SAMPLE_TYPE
                 for snapshot in (sample(event, of_type), *extremes(event, of_type)):
-                    values = {"job": JobFacts.of(snapshot), "event": event.value, "url": url, "platform_name": "Jobs"}
+                    values = {"job": JobFacts.of(snapshot), "event": event.value, "platform_name": "Jobs", **around}
                     try:
                         text = self._rendered(template, part, values)
                     except Exception as error:  # noqa: BLE001 (whatever it is, the operator is to mend it)
@@ -176,4 +186,5 @@ def _name(template: Template) -> str:
 
 def _refused(name: str, error: Exception) -> ConfigurationError:
     line = f" (line {error.lineno} of {error.name})" if isinstance(error, TemplateSyntaxError) else ""
-    return ConfigurationError(f"PERDURE_TEMPLATES_DIR: {name} cannot be used{line}: {one_line(str(error))}.")
+    said = _NO_SUCH_FACT.sub(r"there is no job.\1", one_line(str(error)))
+    return ConfigurationError(f"PERDURE_TEMPLATES_DIR: {name} cannot be used{line}: {said}.")

@@ -1,4 +1,7 @@
-"""What would be said, before anybody is told: of a sample job, of a real one, of a delivery. Nothing is sent."""
+"""What would be said, before anybody is told: of a sample job, of a real one, of a delivery. Nothing is sent.
+
+A preview holds no link that would unsubscribe the recipient: whoever looks at it is somebody else.
+"""
 
 from __future__ import annotations
 
@@ -41,8 +44,10 @@ def preview_of_job(renderer: MessageRenderer, job: Job, event: JobEvent | None) 
 
 def preview_of_delivery(renderer: MessageRenderer, delivery: Delivery) -> MessagePreview:
     """Of what the delivery tells: its job as the event found it."""
-    return _preview(renderer, JobEvent(delivery.event), delivery.snapshot)
+    return _preview(renderer, JobEvent(delivery.event), delivery.snapshot, delivery.subscription)
 
 
-def _preview(renderer: MessageRenderer, event: JobEvent, snapshot: Mapping[str, Any]) -> MessagePreview:
-    return MessagePreview(event, snapshot["job_type"], renderer.write(event, snapshot))
+def _preview(
+    renderer: MessageRenderer, event: JobEvent, snapshot: Mapping[str, Any], subscription: str | None = None
+) -> MessagePreview:
+    return MessagePreview(event, snapshot["job_type"], renderer.write(event, snapshot, subscription))

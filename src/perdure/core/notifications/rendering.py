@@ -7,14 +7,17 @@ in light and dark, on narrow screens and read aloud.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from perdure.core.notifications.events import JobEvent
 from perdure.core.notifications.facts import JobFacts, occurred_at
 from perdure.core.notifications.message_templates import MessageTemplates, Written
 from perdure.core.notifications.providers.base import Message
+from perdure.core.notifications.samples import SAMPLE_ID
 from perdure.core.notifications.unsubscribing import UnsubscribeLinks
 from perdure.errors import ConfigurationError
 from perdure.models.delivery import Delivery
@@ -42,9 +45,8 @@ class MessageRenderer:
         """The message that ``delivery`` is. Raises where the delivery names no recipient or its snapshot is no use."""
         if delivery.recipient is None:
             raise ValueError("a delivery without a recipient has no message")
-        event, links = JobEvent(delivery.event), self._unsubscribe_links
-        facts = JobFacts.of(delivery.snapshot)
-        written = self.write(event, delivery.snapshot)
+        event, facts = JobEvent(delivery.event), JobFacts.of(delivery.snapshot)
+        written = self.write(event, delivery.snapshot, delivery.subscription, delivery.delivery_id)
         return Message(
             delivery_id=delivery.delivery_id,
             job_id=delivery.job_id,
@@ -58,18 +60,33 @@ class MessageRenderer:
             snapshot=delivery.snapshot,
             url=self._url(delivery.snapshot),
             occurred_at=occurred_at(delivery.snapshot) or delivery.created_at,
-            unsubscribe_url=None if links is None else links.url(delivery.delivery_id),
+            unsubscribe_url=self._unsubscribe_url(delivery.delivery_id),
         )
 
-    def write(self, event: JobEvent, snapshot: Mapping[str, Any]) -> Written:
-        """What is said of ``event`` of the job that ``snapshot`` shows, whoever is told it."""
+    def write(
+        self,
+        event: JobEvent,
+        snapshot: Mapping[str, Any],
+        subscription: str | None = None,
+        delivery_id: UUID = SAMPLE_ID,
+    ) -> Written:
+        """What is said of ``event`` of the job that ``snapshot`` shows, whoever is told it.
+
+        ``subscription`` is the one that asked for it, if not the job. The link to unsubscribe names ``delivery_id``;
+        that of the sample leads nowhere.
+        """
         values = {
             "job": JobFacts.of(snapshot),
             "event": event.value,
             "url": self._url(snapshot),
+            "unsubscribe_url": self._unsubscribe_url(delivery_id),
+            "subscription": subscription,
             "platform_name": self._platform_name,
         }
         return self._templates.write(event, snapshot["job_type"], values)
+
+    def _unsubscribe_url(self, delivery_id: UUID) -> str | None:
+        return None if self._unsubscribe_links is None else self._unsubscribe_links.url(delivery_id)
 
     def _url(self, snapshot: Mapping[str, Any]) -> str | None:
         return None if self._public_url is None else f"{self._public_url}{JOB_PATH}{snapshot['job_id']}"
@@ -83,10 +100,10 @@ def checked_public_url(public_url: str | None) -> str | None:
         parts = urlsplit(public_url)
     except ValueError:
         raise _bad_url() from None
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    if parts.scheme not in ("http", "https") or not parts.netloc or not re.fullmatch(r"[!-~]+", public_url):
         raise _bad_url()
     return public_url.rstrip("/")
 
 
 def _bad_url() -> ConfigurationError:
-    return ConfigurationError("PERDURE_PUBLIC_URL must be a URL such as https://jobs.example.com.")
+    return ConfigurationError("PERDURE_PUBLIC_URL must be a URL such as https://jobs.example.com, in ASCII.")

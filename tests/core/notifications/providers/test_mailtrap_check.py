@@ -59,6 +59,14 @@ async def test_the_sandbox(stand_in, pages, levels):
     assert {request.method for request in stand_in.received} == {"GET"}, "nothing is sent"
 
 
+@pytest.mark.parametrize(("account_id", "levels"), [("8", [OK, OK, OK]), ("9", [OK, OK, WARN, OK])])
+async def test_an_account_that_is_not_the_tokens_is_told(stand_in, account_id, levels):
+    stand_in.pages = {f"/api/accounts{path}": page for path, page in {"": ACCOUNTS, "/7/inboxes/42": (200, {})}.items()}
+    found = await check(api_host=stand_in.url, account_id=account_id)
+    assert [one.level for one in found] == levels
+    assert all("7 or 8" in one.advice for one in found if one.level is WARN)
+
+
 def domains(*statuses):
     return 200, {"data": [{"domain_name": "shop.example", "compliance_status": status} for status in statuses]}
 

@@ -97,6 +97,8 @@ def test_the_answer_of_the_recipients_server_is_kept_without_the_address():
     assert said.detail.startswith("badmailbox 550 5.1.1")
     assert "Ada@example.com" not in said.detail
     assert len(said.detail) <= 500
+    [said] = read(document(event("bounce", response_code=550, response="550 5.1.1 unknown user")))
+    assert said.detail == "550 5.1.1 unknown user", "its code stands there once"
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,13 @@ async def test_a_mail_offers_to_send_no_more_of_its_kind():
     assert mail["list-unsubscribe-post"] == "List-Unsubscribe=One-Click"
 
 
+def test_a_long_link_stays_a_link():
+    """Mail programs seek it between < and >, and read no encoded words there."""
+    url = "https://jobs.a-rather-long-name.example/v1/unsubscribe/" + "x" * 43
+    content = _mail(provider_at(25)._configuration, "reader@example.com", replace(MESSAGE, unsubscribe_url=url))
+    assert f"\r\nList-Unsubscribe: <{url}>\r\n".encode() in content
+
+
 async def test_tls_from_the_start(trusted, tls):
     async with mail_server(tls=tls) as server:
         assert (await provider_at(server.port, scheme="smtps").send(MESSAGE)).verdict is A
@@ -274,7 +281,12 @@ async def test_what_the_doctor_says(trusted, tls):
     async with mail_server(login=(USER, PASSWORD), starttls=tls) as server:
         assert await found(server.port, URL_LOGIN) == [Level.OK, Level.OK]
         assert await found(server.port, f"robot:x{PASSWORD}@") == [Level.OK, Level.FAIL]
+        assert await found(server.port, "") == [Level.OK, Level.FAIL], "it asks for a login before it takes a mail"
         assert await found(server.port, URL_LOGIN, from_email="hello@demomailtrap.co") == [Level.WARN, Level.OK]
         assert server.taken == []
+    async with scripted_server(mail="553 5.7.1 not your address") as server:
+        *_, last = await provider_at(server.port).check()
+        assert (last.level, "MAIL_FROM_EMAIL" in last.advice) == (Level.FAIL, True)
+        assert server.commands == ["ehlo", "mail", "quit"]
     async with scripted_server(greeting="421 busy") as server:
         assert await found(server.port, URL_LOGIN) == [Level.OK, Level.WARN]

@@ -103,10 +103,25 @@ async def _account(api: _AccountApi) -> list[Finding]:
     accounts = _account_ids(answer)
     if not accounts:
         return [_untold(f"whether the token is valid (status {answer.status_code})")]
-    valid = Finding(Level.OK, "the token is valid")
+    found = [Finding(Level.OK, "the token is valid"), *_named_account(api.configuration, accounts)]
+    looked_through = accounts[:MAX_ACCOUNTS]
     if api.configuration.use_sandbox:
-        return [valid, await _inbox(api, accounts)]
-    return [valid, *await _domain(api, accounts)]
+        return [*found, await _inbox(api, looked_through)]
+    return [*found, *await _domain(api, looked_through)]
+
+
+def _named_account(configuration: MailtrapConfiguration, accounts: Sequence[int]) -> list[Finding]:
+    """MAILTRAP_ACCOUNT_ID, where it is another's: then nobody is asked what came of a mail, which no mail shows."""
+    if configuration.account_id is None or int(configuration.account_id) in accounts:
+        return []
+    return [
+        Finding(
+            Level.WARN,
+            "the token is of no account with the number MAILTRAP_ACCOUNT_ID",
+            f"Set it to {' or '.join(map(str, accounts[:MAX_ACCOUNTS]))}; else a mail that Mailtrap did not answer for "
+            "may be sent twice.",
+        )
+    ]
 
 
 async def _inbox(api: _AccountApi, accounts: Sequence[int]) -> Finding:
@@ -185,8 +200,7 @@ def _untold(what: str) -> Finding:
 def _account_ids(answer: Answer) -> list[int]:
     match _document(answer):
         case list() as accounts:
-            found = [one["id"] for one in accounts if isinstance(one, dict) and isinstance(one.get("id"), int)]
-            return found[:MAX_ACCOUNTS]
+            return [one["id"] for one in accounts if isinstance(one, dict) and isinstance(one.get("id"), int)]
         case _:
             return []
 

@@ -75,7 +75,8 @@ class _Event(BaseModel):
 
     @property
     def detail(self) -> str | None:
-        said = (self.reason, self.bounce_category, self.response_code, self.response)
+        code = None if (self.response or "").startswith(str(self.response_code)) else self.response_code
+        said = (self.reason, self.bounce_category, code, self.response)
         return redacted(" ".join(str(part) for part in said if part), MAX_DETAIL) or None
 
 

@@ -132,6 +132,10 @@ def _word(answer: Answer) -> str | None:
     return said if answer.whole and re.fullmatch(r"[a-z_]{1,50}", said) else None
 
 
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def _found(answer: Answer | NoAnswer) -> Finding:
     """What the refusal of no message at all tells: that the webhook is there, or why it is not."""
     if isinstance(answer, NoAnswer):
@@ -139,7 +143,9 @@ def _found(answer: Answer | NoAnswer) -> Finding:
     if answer.status_code == 400:
         return Finding(Level.OK, "Slack knows the webhook")
     if answer.status_code in (403, 404, 410):
-        return Finding(Level.FAIL, f"Slack refuses the webhook (status {answer.status_code})", _explained(answer) + ".")
+        return Finding(
+            Level.FAIL, f"Slack refuses the webhook (status {answer.status_code})", _sentence(_explained(answer))
+        )
     return Finding(
         Level.WARN,
         f"Slack did not say whether it knows the webhook (status {answer.status_code})",

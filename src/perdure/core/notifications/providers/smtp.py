@@ -6,10 +6,10 @@ import asyncio
 import base64
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
-from typing import ClassVar
+from email.policy import SMTP, Policy
+from typing import Any, ClassVar
 
 from perdure.core.notifications.events import JobEvent
 from perdure.core.notifications.providers.base import ChannelOptions, Evaluation, Message
@@ -27,6 +27,18 @@ from perdure.models.job import Job
 from perdure.schemas.addresses import in_ascii
 
 __all__ = ["SmtpConfiguration", "SmtpEmailProvider"]
+
+
+class _UnbrokenHeader(UnstructuredHeader, BaseHeader):
+    """On one line, however long: the library breaks a long URL into encoded words, in which no program seeks a link."""
+
+    def fold(self, *, policy: Policy[Any]) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("List-Unsubscribe", _UnbrokenHeader)
+_POLICY = SMTP.clone(header_factory=_HEADERS)
 
 
 class SmtpEmailProvider:
@@ -79,7 +91,7 @@ def _mail(configuration: SmtpConfiguration, recipient: str, message: Message) ->
     The standard library refuses a line break in a header, and the bodies travel as ASCII in short lines. It takes its
     time over long headers in other scripts, tens of milliseconds: hence the thread.
     """
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=_POLICY)
     mail["From"] = Address(configuration.from_name, addr_spec=configuration.sender)
     mail["To"] = Address(addr_spec=recipient)
     mail["Subject"] = message.subject

@@ -94,9 +94,14 @@ class SmtpSender:
 
         return await self._bounded(act)
 
-    async def sign_in(self) -> Reply | Silence | None:
-        """Goes as far as the login, and sends nothing; None where the server lets us in."""
-        return await self._bounded(_Conversation.enter)
+    async def introduce(self, sender: str) -> Reply | Silence | None:
+        """Signs in and names the sender, and sends nothing; None where the server would have gone on."""
+
+        async def act(conversation: _Conversation) -> None:
+            await conversation.enter()
+            await conversation.name_sender(sender)
+
+        return await self._bounded(act)
 
     async def _bounded(self, act: Callable[[_Conversation], Awaitable[Result]]) -> Result | Reply | Silence:
         conversation = _Conversation(self._server)
@@ -146,11 +151,16 @@ class _Conversation:
             await client.login(self._server.username, self._server.password.get_secret_value())
         self._server_waits = True
 
-    async def hand_over(self, sender: str, recipient: str, content: bytes) -> Reply:
-        client = self._connected()
+    async def name_sender(self, sender: str) -> None:
         self._server_waits = False
         self._step = Step.SENDER
-        await client.mail(sender)
+        await self._connected().mail(sender)
+        self._server_waits = True
+
+    async def hand_over(self, sender: str, recipient: str, content: bytes) -> Reply:
+        await self.name_sender(sender)
+        client = self._connected()
+        self._server_waits = False
         self._step = Step.RECIPIENT
         await client.rcpt(recipient)
         self._step = Step.CONTENT
