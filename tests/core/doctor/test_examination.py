@@ -363,3 +363,5 @@ async def test_it_says_whom_notifications_may_reach(installation):
     listed = replace(installation, allowed_recipients=("ada@example.com", "@team.test"))
     finding = await machine_checks.allowed_recipients(listed)
     assert (finding.level, "only 2 listed" in finding.found) == (Level.OK, True)
+    with pytest.raises(ConfigurationError, match="PERDURE_ALLOWED_RECIPIENTS"):
+        await machine_checks.allowed_recipients(replace(installation, allowed_recipients=("http://x/",)))

@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 from perdure.core.doctor.installation import Check, Installation
+from perdure.core.notifications.allowed_recipients import AllowedRecipients
 from perdure.db.embedded_account import FALLBACK
 from perdure.models.finding import Finding, Level
 
@@ -47,10 +48,12 @@ async def file_store(installation: Installation) -> Finding:
 
 async def allowed_recipients(installation: Installation) -> Finding:
     """Whom notifications may reach: everybody, or only who is on PERDURE_ALLOWED_RECIPIENTS."""
-    listed = installation.allowed_recipients
-    if not listed:
+    allowed = AllowedRecipients(installation.allowed_recipients)
+    if allowed.is_everybody:
         return Finding(Level.OK, "notifications may reach everybody")
-    return Finding(Level.OK, f"only {len(listed)} listed here may be reached; what is for others ends as SKIPPED")
+    return Finding(
+        Level.OK, f"only {len(allowed.listed)} listed here may be reached; what is for others ends as SKIPPED"
+    )
 
 
 CHECKS: tuple[Check, ...] = (processors, data_directory, disk, file_store, allowed_recipients)
