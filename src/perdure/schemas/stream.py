@@ -81,7 +81,7 @@ def digest(happenings: Sequence[Happening]) -> bytes:
             jobs[one.job_id]["events"].append(one.event)
         elif len(jobs) < MAX_DIGEST:
             jobs[one.job_id] = {
-                "job_id": one.job_id,
+                "job_id": str(one.job_id),  # the driver's UUIDs are of a class of their own
                 "job_type": one.job_type,
                 "status": one.status,
                 "attempt": one.attempt,
