@@ -159,6 +159,7 @@ async def restore_database(settings: Settings, file: Path, *, replace: bool) -> 
 
 async def examine(settings: Settings) -> list[examination.Named]:
     """What `perdure doctor` finds of the installation that the settings describe."""
+    uses_production = settings.mailtrap_api_key is not None and not settings.mailtrap_use_sandbox
     return [
         (
             examination.SETTINGS,
@@ -178,9 +179,10 @@ async def examine(settings: Settings) -> list[examination.Named]:
                 providers=lambda: provided(settings, None),
                 public_url=settings.public_url,
                 templates=lambda: MessageTemplates(settings.templates_dir),
-                misses_bounces=settings.mailtrap_api_key is not None
-                and settings.smtp_url is None
-                and not settings.mailtrap_use_sandbox
+                mails_reach_people=settings.smtp_url is not None or uses_production,
+                unsubscribe_links=lambda: unsubscribe_links(settings),
+                misses_bounces=settings.smtp_url is None
+                and uses_production
                 and settings.mailtrap_webhook_secret is None,
                 files=FilesystemStore(settings.data_dir / "files"),
             )

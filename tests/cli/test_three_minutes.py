@@ -18,6 +18,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 JOB = json.loads(re.search(r"/v1/jobs -H 'content-type: application/json' -d '(\{.*?\})'\n```", README, re.DOTALL)[1])
 KEY = "s3cret-canary"
 SANDBOX = {"MAILTRAP_API_KEY": KEY, "MAILTRAP_INBOX_ID": "42"}
+SIGNED = {"PERDURE_PUBLIC_URL": "https://jobs.example.com", "PERDURE_SECRET": "a secret of some length"}
 PRODUCTION = {"MAILTRAP_USE_SANDBOX": "false"}
 OWN_SENDER = {"MAIL_FROM_EMAIL": "jobs@shop.example"}
 
@@ -70,7 +71,9 @@ def test_the_doctor_tells_what_production_lacks_until_nothing_is(mailtrap, tmp_p
             check=False,
         )
         assert (done.stderr, KEY in done.stdout, "jobs@" in done.stdout) == ("", False, False)
-        found = [one for one in json.loads(done.stdout)["items"] if "mail" in one["check"]]
+        found = [
+            one for one in json.loads(done.stdout)["items"] if "mail" in one["check"] or one["check"] == "unsubscribing"
+        ]
         levels = dict.fromkeys(one["level"] for one in found)
         return {
             level: " ".join(f"{one['found']} {one['advice']}" for one in found if one["level"] == level)
@@ -83,11 +86,12 @@ def test_the_doctor_tells_what_production_lacks_until_nothing_is(mailtrap, tmp_p
     assert demo.keys() == {"ok", "warn"}
     assert "of Mailtrap's demo domain: it mails the account's owner only" in demo["warn"]
     assert "/v1/feedback/mailtrap" in demo["warn"]
+    assert "no way to unsubscribe" in demo["warn"]
     mailtrap.open_account("42", {"shop.example": "unverified_dns"}, KEY)
     unverified = said(**SANDBOX, **PRODUCTION, **OWN_SENDER)
     assert "'unverified_dns'" in unverified["fail"]
     assert "spf (missing), dkim1 (missing), dmarc (missing)" in unverified["warn"]
     mailtrap.open_account("42", {"shop.example": "compliant"}, KEY)
-    ready = said(**SANDBOX, **PRODUCTION, **OWN_SENDER, MAILTRAP_WEBHOOK_SECRET="s")
+    ready = said(**SANDBOX, **PRODUCTION, **OWN_SENDER, MAILTRAP_WEBHOOK_SECRET="s", **SIGNED)
     assert ready.keys() == {"ok"}
     assert "finds all 3 DNS records" in ready["ok"]

@@ -41,6 +41,7 @@ OF_MACHINE = (
     "public_url",
     "templates",
     "mail_feedback",
+    "unsubscribing",
 )
 OF_SCHEMA = {"connections", "api_keys", "workers", "ready_jobs", "deliveries", "shared_files"}
 
@@ -78,6 +79,8 @@ def installation(any_database, tmp_path):
         providers=lambda: ProviderRegistry([]),
         public_url=None,
         templates=MessageTemplates,
+        mails_reach_people=False,
+        unsubscribe_links=lambda: None,
         misses_bounces=False,
         files=FilesystemStore(data_dir / "files"),
     )

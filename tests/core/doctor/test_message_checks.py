@@ -6,6 +6,7 @@ from perdure.core.doctor import message_checks
 from perdure.core.doctor.installation import Installation
 from perdure.core.notifications.message_templates import MessageTemplates
 from perdure.core.notifications.providers.registry import ProviderRegistry
+from perdure.core.notifications.unsubscribing import UnsubscribeLinks
 from perdure.errors import ConfigurationError
 from perdure.models.finding import Level
 from perdure.storage.filesystem import FilesystemStore
@@ -33,6 +34,8 @@ def installation(tmp_path):
             "providers": lambda: ProviderRegistry([]),
             "public_url": None,
             "templates": MessageTemplates,
+            "mails_reach_people": False,
+            "unsubscribe_links": lambda: None,
             "misses_bounces": False,
             "files": FilesystemStore(tmp_path / "files"),
         }
@@ -76,3 +79,15 @@ async def test_bounces_that_nobody_hears_are_worth_a_look(installation):
     assert (await message_checks.mail_feedback(installation())).level is Level.OK
     finding = await message_checks.mail_feedback(installation(misses_bounces=True))
     assert (finding.level, "MAILTRAP_WEBHOOK_SECRET" in finding.advice) == (Level.WARN, True)
+
+
+async def test_mails_that_reach_people_offer_to_unsubscribe(installation):
+    assert (await message_checks.unsubscribing(installation())).level is Level.OK
+    lacking = await message_checks.unsubscribing(installation(mails_reach_people=True))
+    assert (lacking.level, "PERDURE_SECRET" in lacking.advice) == (Level.WARN, True)
+    links = UnsubscribeLinks("https://jobs.example.com", "a secret of some length")
+    offered = installation(mails_reach_people=True, unsubscribe_links=lambda: links)
+    assert (await message_checks.unsubscribing(offered)).level is Level.OK
+    guessed = installation(unsubscribe_links=lambda: UnsubscribeLinks("https://jobs.example.com", "short"))
+    with pytest.raises(ConfigurationError, match="PERDURE_SECRET"):
+        await message_checks.unsubscribing(guessed)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from perdure.core.notifications.message_templates import MessageTemplates
 from perdure.core.notifications.providers.registry import ProviderRegistry
+from perdure.core.notifications.unsubscribing import UnsubscribeLinks
 from perdure.db.session import Database
 from perdure.models.finding import Finding
 from perdure.storage.base import FileStore
@@ -35,6 +36,10 @@ class Installation:
     public_url: str | None
     templates: Callable[[], MessageTemplates]
     """Reads the operator's templates and tries them."""
+    mails_reach_people: bool
+    """Whether mails leave for whomever they name, and end in no sandbox."""
+    unsubscribe_links: Callable[[], UnsubscribeLinks | None]
+    """What makes the links by which recipients unsubscribe; None where the settings for it are not there."""
     misses_bounces: bool
     """Whether mails reach people through Mailtrap, and nobody here could hear what became of them."""
     files: FileStore

@@ -57,4 +57,17 @@ async def mail_feedback(installation: Installation) -> Finding:
     )
 
 
-CHECKS: tuple[Check, ...] = (public_url, templates, mail_feedback)
+async def unsubscribing(installation: Installation) -> Finding:
+    """Mails that reach people offer to unsubscribe: PERDURE_PUBLIC_URL and PERDURE_SECRET are set."""
+    if installation.unsubscribe_links() is not None:
+        return Finding(Level.OK, "mails offer to unsubscribe")
+    if not installation.mails_reach_people:
+        return Finding(Level.OK, "mails offer no way to unsubscribe, and reach nobody")
+    return Finding(
+        Level.WARN,
+        "mails reach people, and offer no way to unsubscribe",
+        "Set PERDURE_PUBLIC_URL and PERDURE_SECRET (`openssl rand -hex 32`): the same for all that send or serve.",
+    )
+
+
+CHECKS: tuple[Check, ...] = (public_url, templates, mail_feedback, unsubscribing)
