@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from mutants.catalogue import ENGINE, LIFECYCLE, MUTANTS, SCHEDULING, SOURCES, Mutant
+from mutants.catalogue import ENGINE, LIFECYCLE, MUTANTS, SCHEDULING, SOURCES
+from mutants.mutant import Mutant
 
 ROOT = Path(__file__).parents[1]
 AT_ONCE = 2

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from mutants.deliveries import DELIVERIES
+from mutants.mutant import Mutant
 
 SOURCES = Path("src", "perdure")
 ENGINE = "tests/repositories/test_engine_machine.py"
 SCHEDULING = "tests/core/test_scheduling.py"
 LIFECYCLE = "tests/models/test_lifecycle_machine.py"
 LIMITS = "tests/repositories/test_limit_repository.py"
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """``text``, found once in ``file`` (below src/perdure), becomes ``replacement``; ``tests`` must notice.
-
-    A failure counts only if its message contains ``evidence``: a mutant that breaks something else proves nothing.
-    """
-
-    name: str
-    file: str
-    text: str
-    replacement: str
-    tests: tuple[str, ...]
-    evidence: str = "AssertionError"
-
-    def applied(self, source: str) -> str:
-        """The source with the promise broken; raises ValueError when the text is not there exactly once."""
-        if source.count(self.text) != 1:
-            raise ValueError(f"the text of the mutant {self.name!r} is {source.count(self.text)} times in {self.file}")
-        return source.replace(self.text, self.replacement)
 
 
 MUTANTS = (
@@ -246,4 +227,5 @@ MUTANTS = (
 """,
         ("tests/core/test_job_actions.py",),
     ),
+    *DELIVERIES,
 )

@@ -12,6 +12,7 @@ from tests.workers.test_notifier import ok, tries
 
 from perdure.bootstrap import Platform, opened_platform
 from perdure.core.endpoint_commands import EndpointCommands
+from perdure.errors import Conflict
 from perdure.models.delivery import Delivery, DeliveryStatus
 from perdure.models.webhook_endpoint import DisabledReason
 from perdure.schemas.subscription import SubscriptionWrite
@@ -141,6 +142,18 @@ async def test_a_test_call_arrives_and_leaves_no_trace(platform, endpoints, rece
     receiver.replies.append(Reply(410))
     assert not (await endpoints.test("crm")).arrived
     assert (await endpoints.get("crm")).failing_since is None
+
+
+async def test_a_test_call_asks_who_may_be_reached(settings, signals, database, receiver):
+    changed = settings.model_copy(update={"webhook_allow_cidrs": LOOPBACK, "allowed_recipients": ("endpoint:other",)})
+    async with opened_platform(changed, signals=signals) as platform:
+        endpoints = EndpointCommands(platform.database, platform.providers, platform.wakeup, platform.signals)
+        for name in ("crm", "other"):
+            await endpoints.set(name, receiver.url, "ada")
+        with pytest.raises(Conflict, match="PERDURE_ALLOWED_RECIPIENTS"):
+            await endpoints.test("crm")
+        assert receiver.received == []
+        assert (await endpoints.test("other")).arrived
 
 
 async def test_a_subscription_may_name_one(platform, endpoints, receiver):

@@ -274,6 +274,23 @@ async def test_one_that_was_called_off_is_not_sent_and_no_sender_of_before_is_be
     assert (said, stand_in.received) == ([], []), "nobody hears what was not written"
 
 
+async def test_a_sender_whose_lease_ended_writes_nothing_over_the_one_who_has_it_now(platform, stand_in):
+    async with working(platform, ok, notifier=None) as bench:
+        job = await bench.run("test.ok", **TOLD)
+    async with platform.database.transaction() as connection:
+        [first] = await DeliveryClaims(connection).claim([MAILS], -1.0)  # its lease is over at once
+    async with platform.database.transaction() as connection:
+        [second] = await DeliveryClaims(connection).claim([MAILS], 60.0)
+    now, policy = platform.database.clock.now(), DeliveryPolicy((0.0,), max_age_seconds=60, deadline_seconds=1)
+    refused, accepted = Attempt(verdict=Verdict.PERMANENT), Attempt(verdict=Verdict.ACCEPTED)
+    async with platform.database.transaction() as connection:
+        deliveries = DeliveryRepository(connection)
+        assert await deliveries.apply([first.delivery.conclude(refused, now, policy)]) == set()
+        assert len(await deliveries.apply([second.delivery.conclude(accepted, now, policy)])) == 1
+    [delivery] = await bench.deliveries(job.job_id)
+    assert delivery.status is DeliveryStatus.SENT
+
+
 class RudeProvider:
     """Breaks every promise of a provider."""
 

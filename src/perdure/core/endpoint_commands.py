@@ -128,9 +128,14 @@ class EndpointCommands:
     async def test(self, name: str) -> EndpointTest:
         """Calls it once, as if a job of the type ``endpoint.test`` had succeeded. Nothing is stored or held against it.
 
-        Raises ``Conflict`` while the endpoint is disabled.
+        Raises ``Conflict`` while the endpoint is disabled, or may not be reached from here.
         """
         _check_active(await self.get(name))
+        if not self._providers.allowed.allows(recipient_of(name)):
+            raise Conflict(
+                "PERDURE_ALLOWED_RECIPIENTS, as this server has it, does not let the endpoint be reached. Add "
+                f"{recipient_of(name)} to it."
+            )
         message = _test_message(name, self._database.clock.now())
         started = time.monotonic()
         attempt = await self._webhooks().send(message)

@@ -204,7 +204,15 @@ async def test_a_recipient_that_is_refused_and_one_that_is_asked_to_wait():
         provider = provider_at(server.port)
         attempts = [await provider.send(MESSAGE), await provider.send(replace(MESSAGE, recipient="busy@example.com"))]
     assert [attempt.verdict for attempt in attempts] == [P, T]
+    assert attempts[1].spares_destination, "later for one mailbox is not later for all"
     assert server.taken == []
+
+
+@pytest.mark.parametrize("script", [{"rcpt": "421 going down"}, {"content": "451 later"}, {"mail": "451 later"}])
+async def test_what_a_server_says_of_itself_is_held_against_it(script):
+    async with scripted_server(**script) as server:
+        attempt = await provider_at(server.port).send(MESSAGE)
+    assert (attempt.verdict, attempt.spares_destination) == (T, False)
 
 
 async def test_a_domain_in_another_script_is_written_in_ascii():

@@ -7,6 +7,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from tests.core.notifications.jobs import JOB_ID, NOW, a_message, ended_job
 from tests.stand_in.receiver import LOOPBACK, Receiver, Reply, verified
 
+from perdure.core.notifications.endpoints import Target
 from perdure.core.notifications.events import JobEvent
 from perdure.core.notifications.providers.base import Message, Recipients, Skip
 from perdure.core.notifications.providers.registry import ProviderRegistry
@@ -120,6 +121,22 @@ async def test_a_receiver_may_end_it(receiver, provider, reply, verdict, error_t
     assert (attempt.verdict, attempt.error_type) == (verdict, error_type)
 
 
+@pytest.mark.parametrize(
+    ("status", "is_of_url"), [(401, True), (404, True), (302, True), (408, False), (429, False), (500, False)]
+)
+async def test_what_one_url_answers_is_not_held_against_its_host_but_against_an_endpoint(receiver, status, is_of_url):
+    """Behind one host may be the receivers of many; an endpoint is a destination of its own."""
+    provider = WebhookProvider(
+        WebhookConfiguration(signing_secret=SECRET, allow_cidrs=LOOPBACK), endpoints=At(receiver.url)
+    )
+    receiver.replies += [Reply(status)] * 2
+    of_url = await provider.send(a_webhook(receiver))
+    of_endpoint = await provider.send(a_message(recipient="endpoint:crm"))
+    await provider.aclose()
+    assert (of_url.verdict, of_url.spares_destination) == (T, is_of_url)
+    assert (of_endpoint.verdict, of_endpoint.spares_destination) == (T, False)
+
+
 async def test_where_nobody_may_be_sent_is_not_tried_again(receiver):
     provider = a_provider(allow_cidrs=())
     attempt = await provider.send(a_webhook(receiver))
@@ -179,6 +196,16 @@ def test_a_secret_that_is_none_is_refused_at_the_start_and_not_repeated(secret):
 def test_no_secret_is_shown(provider):
     configuration = WebhookConfiguration(signing_secret=SECRET)
     assert "MDEy" not in repr((configuration, configuration.secrets, provider))
+
+
+class At:
+    """Every endpoint is here."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def resolve(self, _name: str) -> Target:
+        return Target(self._url, (SECRET,))
 
 
 class Unreachable:
