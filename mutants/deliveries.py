@@ -18,7 +18,6 @@ DELIVERIES = (
         "      AND delivery.fence = new.fence AND delivery.status = 'SENDING'",
         "      AND delivery.status = 'SENDING'",
         (NOTIFIER,),
-        evidence="assert ",
     ),
     Mutant(
         "a claim of deliveries leaves the fence as it is",
@@ -26,7 +25,6 @@ DELIVERIES = (
         "fence = delivery.fence + 1,",
         "fence = delivery.fence,",
         (NOTIFIER,),
-        evidence="assert ",
     ),
     Mutant(
         "what was called off is sent all the same",
@@ -34,7 +32,6 @@ DELIVERIES = (
         "fence=self.fence + 1)",
         "fence=self.fence)",
         (DELIVERY,),
-        evidence="assert ",
     ),
     Mutant(
         "an ambiguous message is sent again, and nobody asked whether it arrived",
@@ -42,7 +39,6 @@ DELIVERIES = (
         "if delivery.ambiguous_attempts == 0 or not isinstance(provider, Reconciling):",
         "if not isinstance(provider, Reconciling) or True:",
         (POLICY,),
-        evidence="assert ",
     ),
     Mutant(
         "doubt is repeated without end where once is enough",
@@ -50,7 +46,6 @@ DELIVERIES = (
         "return self.ambiguous_retries is not None and ambiguous_attempts > self.ambiguous_retries",
         "return False",
         (DELIVERY,),
-        evidence="assert ",
     ),
     Mutant(
         "a circuit opens for nothing",
@@ -58,7 +53,6 @@ DELIVERIES = (
         "    if _fails_too_often(counted):\n",
         "    if False:\n",
         (CIRCUIT,),
-        evidence="assert ",
     ),
     Mutant(
         "an open circuit lets all through, not one",
@@ -73,7 +67,6 @@ DELIVERIES = (
         "return circuit.unprobed(now) if call.was_probe else circuit",
         "return circuit",
         (POLICY,),
-        evidence="assert ",
     ),
     Mutant(
         "one dead URL stops its host",
@@ -81,7 +74,6 @@ DELIVERIES = (
         "return replace(attempt, spares_destination=is_of_url(attempt))",
         "return replace(attempt, spares_destination=False and is_of_url(attempt))",
         (f"{PROVIDERS}/test_webhook.py",),
-        evidence="assert ",
     ),
     Mutant(
         "what fails for one recipient is held against all",
@@ -89,7 +81,6 @@ DELIVERIES = (
         "            case Verdict.TRANSIENT | Verdict.AMBIGUOUS if attempt.spares_destination:\n",
         "            case Verdict.TRANSIENT | Verdict.AMBIGUOUS if False:\n",
         (CIRCUIT,),
-        evidence="assert ",
     ),
     Mutant(
         "a Retry-After is not heeded by the delivery",
@@ -105,7 +96,6 @@ DELIVERIES = (
         "LONGEST_BREAK_SECONDS), asked_seconds)",
         "LONGEST_BREAK_SECONDS), 0.0)",
         (CIRCUIT,),
-        evidence="assert ",
     ),
     Mutant(
         "a pause makes those who wait older",
@@ -113,7 +103,6 @@ DELIVERIES = (
         "timedelta(seconds=policy.max_age_seconds + excused_seconds)",
         "timedelta(seconds=policy.max_age_seconds)",
         (DELIVERY,),
-        evidence="assert ",
     ),
     Mutant(
         "a claim does not know of the pause",
@@ -121,7 +110,6 @@ DELIVERIES = (
         "coalesce({circuit}.resumed_at, clock_timestamp())",
         "coalesce({circuit}.resumed_at, {circuit}.paused_at)",
         (POLICY,),
-        evidence="assert ",
     ),
     Mutant(
         "a provider that refuses us uses up the tries of those who wait",
@@ -129,7 +117,6 @@ DELIVERIES = (
         "spared = self.spared_attempts + 1",
         "spared = self.spared_attempts",
         (DELIVERY,),
-        evidence="assert ",
     ),
     Mutant(
         "a rate counts claims, not messages",
@@ -144,7 +131,6 @@ DELIVERIES = (
         "                        wanted.slots_each - coalesce(in_flight.number, 0)::integer,\n",
         "",
         (POLICY,),
-        evidence="assert ",
     ),
     Mutant(
         "the suppression list is not asked",
@@ -152,6 +138,7 @@ DELIVERIES = (
         "        if suppressed is not None:\n",
         "        if False:\n",
         (REFUSED,),
+        evidence="assert ",
     ),
     Mutant(
         "whoever is not allowed is told",
@@ -159,7 +146,6 @@ DELIVERIES = (
         "        if not self._providers.allowed.allows(",
         "        if False and not self._providers.allowed.allows(",
         (REFUSED,),
-        evidence="assert ",
     ),
     Mutant(
         "a connection is made to whatever the name leads to",
@@ -167,7 +153,6 @@ DELIVERIES = (
         "if not addresses or not all(self._allows(address, port) for address in addresses):",
         "if not addresses:",
         ("tests/outbound/test_guard.py",),
-        evidence="assert ",
     ),
     Mutant(
         "one good address of a name lets the others in",
@@ -175,7 +160,6 @@ DELIVERIES = (
         "not all(self._allows(address, port) for address in addresses)",
         "not any(self._allows(address, port) for address in addresses)",
         ("tests/outbound/test_guard.py",),
-        evidence="assert ",
     ),
     Mutant(
         "each try of a mail has another Message-ID",
@@ -183,7 +167,6 @@ DELIVERIES = (
         'f"<{message.delivery_id}@{configuration.from_domain}>"',
         'f"<{datetime.now(UTC).timestamp()}@{configuration.from_domain}>"',
         (f"{PROVIDERS}/test_smtp.py",),
-        evidence="assert ",
     ),
     Mutant(
         "what was sent again is sent once more",
