@@ -41,6 +41,7 @@ from perdure.providers import (
     judge_refusal,
     judge_silence,
     judge_unproven,
+    unbuildable,
     unconfigured,
 )
 
@@ -67,12 +68,12 @@ class NtfyProvider:
         delays_seconds=(5, 30, 120, 600), max_age_seconds=3_600, deadline_seconds=DEADLINE_SECONDS, max_in_flight=5
     )
 
-    def __init__(self, url: str | None, token: str | None = None) -> None:
+    def __init__(self, url: str | None, token: str | None = None, sender: HttpSender | None = None) -> None:
         if url is not None and not url.startswith(("https://", "http://")):
             raise ConfigurationError("NTFY_URL must be a URL such as https://ntfy.sh.")
         self._url = url
         self._token = token
-        self._sender = HttpSender(DEADLINE_SECONDS)
+        self._sender = sender or HttpSender(DEADLINE_SECONDS)
 
     @classmethod
     def from_environment(cls, read: ReadVariable) -> NtfyProvider:
@@ -100,12 +101,16 @@ class NtfyProvider:
             "priority": 4 if message.event is JobEvent.FAILURE else 3,
             **({} if message.url is None else {"click": message.url}),
         }
-        answer = await self._sender.post(self._url, self._headers(), json.dumps(said).encode())
-        return self._judged(answer)
+        try:
+            body = json.dumps(said).encode()
+        except (TypeError, ValueError) as error:
+            return unbuildable(error)
+        headers = self._headers() | {"X-Delivery-Id": str(message.delivery_id)}
+        return self._judged(await self._sender.post(self._url, headers, body))
 
     async def check(self) -> Sequence[Finding]:
         if self._url is None:
-            return [Finding(Level.WARN, "not configured: its messages end as SKIPPED", "Set NTFY_URL.")]
+            return [Finding(Level.WARN, "not configured (NTFY_URL): its messages end as SKIPPED", "Set it.")]
         answer = await self._sender.get(f"{self._url.rstrip('/')}/v1/health", self._headers())
         if isinstance(answer, Answer) and answer.status_code == 200:
             return [Finding(Level.OK, "the server is there")]

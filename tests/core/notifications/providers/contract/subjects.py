@@ -1,9 +1,14 @@
-"""The HTTP providers that are held to the contract: whoever adds one adds it here, and where it differs from others."""
+"""The HTTP providers that are held to the contract: whoever adds one adds it here, and where it differs from others.
 
+The example of a package's provider is among them: it is what people copy.
+"""
+
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from perdure_ntfy import NtfyProvider
 from tests.core.notifications.jobs import a_message
 from tests.core.notifications.providers.contract.behaviours import Expected
 from tests.stand_in.http_server import StandIn
@@ -16,6 +21,7 @@ from perdure.core.notifications.providers.mailtrap import MailtrapConfiguration,
 from perdure.core.notifications.providers.slack import SlackConfiguration, SlackProvider
 from perdure.core.notifications.providers.webhook import WebhookConfiguration, WebhookProvider
 from perdure.models.delivery import Verdict
+from perdure.outbound.http_send import HttpSender
 
 KEY = "f00dcafef00dcafe"
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -55,6 +61,15 @@ def _webhook(base: str, deadline_seconds: float) -> tuple[Provider, Message]:
     return WebhookProvider(configuration), a_message(recipient=base + PATH)
 
 
+class NtfyStandIn(StandIn):
+    def taken(self) -> bytes:
+        return json.dumps({"id": "x1", "event": "message"}).encode()
+
+
+def _ntfy(base: str, deadline_seconds: float) -> tuple[Provider, Message]:
+    return NtfyProvider(base, KEY, HttpSender(deadline_seconds)), a_message(recipient="nightly-builds")
+
+
 D, T = Verdict.DELIVERED, Verdict.TRANSIENT
 
 SUBJECTS: dict[str, Subject] = {
@@ -73,6 +88,15 @@ SUBJECTS: dict[str, Subject] = {
         proven=Verdict.DELIVERED,
         secrets=(PATH, PATH.rpartition("/")[2]),
         recipients=("slack",),
+    ),
+    "ntfy, the example": Subject(
+        stand_in=NtfyStandIn,
+        at=_ntfy,
+        unconfigured=lambda: NtfyProvider(None),
+        proven=Verdict.ACCEPTED,
+        secrets=(KEY,),
+        declared={"topic": "nightly-builds"},
+        recipients=("nightly-builds",),
     ),
     "webhook": Subject(
         stand_in=Receiver,
