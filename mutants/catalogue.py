@@ -12,6 +12,8 @@ ENGINE = "tests/repositories/test_engine_machine.py"
 SCHEDULING = "tests/core/test_scheduling.py"
 LIFECYCLE = "tests/models/test_lifecycle_machine.py"
 LIMITS = "tests/repositories/test_limit_repository.py"
+LEASE = "tests/workers/test_lease.py"
+RENEWER = "tests/workers/test_renewer.py"
 
 
 MUTANTS = (
@@ -84,6 +86,28 @@ MUTANTS = (
         "WHERE worker_id = ANY (CAST(:worker_ids AS uuid[])) AND lease_until > clock_timestamp()",
         "WHERE worker_id = ANY (CAST(:worker_ids AS uuid[]))",
         (ENGINE,),
+    ),
+    Mutant(
+        "a worker goes on past the end of its lease",
+        "workers/lease.py",
+        "- self._lease_seconds * KEPT_FREE",
+        "+ self._lease_seconds * KEPT_FREE",
+        (LEASE,),
+    ),
+    Mutant(
+        "a renewal counts from its answer",
+        "workers/renewer.py",
+        "by_id[worker_id].renew(worker_id, sent_at + self._lease_seconds)",
+        "by_id[worker_id].renew(worker_id, time.monotonic() + self._lease_seconds)",
+        (RENEWER,),
+    ),
+    Mutant(
+        "a process that is stopped keeps its lease",
+        "workers/renewer.py",
+        "if holder.state is HolderState.RUNNING",
+        "if holder.state is not HolderState.ENDED",
+        (RENEWER,),
+        evidence="assert ",
     ),
     Mutant(
         "the living are rescued",

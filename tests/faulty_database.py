@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.db.session import Database
@@ -17,15 +18,18 @@ class Fault(Enum):
 
 
 class FaultyDatabase(Database):
-    """Set ``fault`` for the next transaction; those after it are well again."""
+    """Set ``fault`` for the next transaction; those after it are well again. All answer late, if told so."""
 
     fault = Fault.NONE
+    answers_after_seconds = 0.0
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         fault, self.fault = self.fault, Fault.NONE
         async with super().transaction() as connection:
             yield connection
+            if self.answers_after_seconds:
+                await connection.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": self.answers_after_seconds})
             if fault is Fault.BEFORE_COMMIT:
                 raise Unavailable(fault.value)
         if fault is Fault.AFTER_COMMIT:

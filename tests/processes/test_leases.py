@@ -117,6 +117,14 @@ def test_a_child_that_is_killed_is_noticed_long_before_its_lease_ends(installati
     assert (ended["status"], ended["error"]["reason"]) == ("FAILED", "worker_lost")
 
 
+def test_a_cancel_reaches_a_worker_long_before_its_heartbeat(installation, client, go):
+    work(installation, PERDURE_LEASE_SECONDS="600")
+    job = client.submit("test.wait", {})
+    running(client, job)
+    client.call(calls.cancel_job(job["job_id"]))
+    assert client.wait(job["job_id"], 20)["status"] == "CANCELLED"
+
+
 def test_children_whose_parent_is_killed_work_until_the_lease_ends_and_no_longer(installation, client, go):
     first = work(installation)
     children = first.children

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from tests.faulty_database import FaultyDatabase
 from uuid_utils.compat import uuid7
 
 from perdure.db.session import Database
@@ -61,6 +62,15 @@ async def test_leases_are_renewed_of_those_who_live_are_not_stopped_and_have_not
     assert [holder.is_killed for holder in holders] == [False, True, False, False, False]
     assert await known(database) == {holder.worker_id for holder in (running, overdue, stopped)}, "given up: the ended"
     assert (ended.page.worker_id, running.page.worker_id) == (None, running.worker_id)
+
+
+async def test_a_renewal_counts_from_the_moment_it_was_sent(database):
+    holder, late = await registered(database), FaultyDatabase(database.url)
+    late.answers_after_seconds = 0.3
+    sent_at = time.monotonic()
+    await Renewer(late, Signals(), [holder], lease_seconds=LEASE_SECONDS).tick()
+    assert 0 < holder.page.good_until(holder.worker_id) - sent_at - LEASE_SECONDS < 0.3
+    await late.close()
 
 
 async def test_a_renewer_looks_again_when_the_first_may_be_overdue(database):

@@ -218,6 +218,26 @@ async def test_a_running_job_can_be_cancelled(worker):
         assert (await bench.get(job.job_id)).status is JobStatus.CANCELLED
 
 
+async def test_what_nobody_rings_for_is_found_by_looking(worker, platform, monkeypatch):
+    """Every ring is lost: a job is found by a poll, and a cancel by a heartbeat."""
+    monkeypatch.setattr(platform.wakeup, "ring", lambda *_topics: None)
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.1)
+    started = asyncio.Event()
+
+    @processor("test.long")
+    async def long(payload: dict) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    async with worker(long, add, lease_seconds=0.6) as bench:
+        assert (await bench.run("test.sum", {"a": 1})).result == 1, "once it has found nothing"
+        job = await bench.submit("test.long")
+        await asyncio.wait_for(started.wait(), 10)
+        await platform.commands.cancel(job.job_id)
+        await asyncio.wait_for(bench.finals[job.job_id].wait(), 10)
+        assert (await bench.get(job.job_id)).status is JobStatus.CANCELLED
+
+
 async def test_a_cancel_that_meets_a_failing_attempt_is_not_lost(worker):
     started, proceed = asyncio.Event(), asyncio.Event()
 
