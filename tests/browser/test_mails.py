@@ -1,4 +1,4 @@
-"""The built-in mails as people see them, drawn by a real browser: light, dark and narrow, of each event.
+"""The built-in mails as people see them, and the page that they unsubscribe on, drawn by a real browser.
 
 The pictures are left in ``build/mails`` to be looked at; what can be measured is measured: every text stands out from
 what is behind it, and nothing has to be scrolled sideways. Needs Chromium.
@@ -15,14 +15,17 @@ from tests.browser import chromium
 from perdure.core.notifications.events import JobEvent
 from perdure.core.notifications.rendering import MessageRenderer
 from perdure.core.notifications.samples import extremes, sample
+from perdure.core.notifications.unsubscribing import UnsubscribeLinks
+from perdure.routes.unsubscribing import STEPS, page_of
 
 CHROMIUM = chromium.executable()
 PICTURES = Path(__file__).parents[2] / "build" / "mails"
 ENOUGH_CONTRAST = 4.5
 """WCAG 2.2, 1.4.3."""
-LOOKS = {"light": (800, 0), "dark": (800, 1), "narrow": (360, 0), "narrow-dark": (360, 1)}
+LOOKS = {"light": (800, 0), "wide": (1400, 0), "dark": (800, 1), "narrow": (360, 0), "narrow-dark": (360, 1)}
 """The width in pixels, and whether the reader prefers dark."""
-RENDERER = MessageRenderer("https://jobs.example.com")
+LINKS = UnsubscribeLinks("https://jobs.example.com", "a secret of some length")
+RENDERER = MessageRenderer("https://jobs.example.com", unsubscribe_links=LINKS)
 
 
 @pytest.fixture(autouse=True)
@@ -88,10 +91,13 @@ def framed(mails: list[str], look: str) -> str:
 def test_mails_can_be_read(look, tmp_path):
     page = tmp_path / "mails.html"
     mails = [
-        RENDERER.write(event, snapshot).html
+        RENDERER.write(event, snapshot, subscription).html
         for event in JobEvent
-        for snapshot in (sample(event), *extremes(event, "x" * 200))
+        for snapshot, subscription in zip(
+            (sample(event), *extremes(event, "x" * 200)), (None, None, "o" * 200), strict=True
+        )
     ]
+    mails += [page_of(step, "a***@e***.com") for step in STEPS]
     page.write_text(framed(mails, look), encoding="utf-8")
     _, _, measured = browse(page, look, "--dump-dom").partition("<output>")
     width, prefers_dark = LOOKS[look]
@@ -111,5 +117,16 @@ def test_a_picture_is_left_of_each(event, look, tmp_path):
     picture.unlink(missing_ok=True)
     page = tmp_path / "mail.html"
     page.write_text(framed([RENDERER.write(event, sample(event)).html], look), encoding="utf-8")
+    browse(page, look, f"--screenshot={picture}")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_picture_is_left_of_the_page_that_unsubscribes(look, tmp_path):
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    picture = PICTURES / f"unsubscribe-{look}.png"
+    picture.unlink(missing_ok=True)
+    page = tmp_path / "page.html"
+    page.write_text(framed([page_of(STEPS[0], "a***@e***.com")], look), encoding="utf-8")
     browse(page, look, f"--screenshot={picture}")
     assert picture.read_bytes().startswith(b"\x89PNG")

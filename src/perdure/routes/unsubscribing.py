@@ -21,6 +21,7 @@ from perdure.schemas.addresses import mask
 
 router = APIRouter(include_in_schema=False)
 
+STEPS = ("ask", "done", "unknown")
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'",
@@ -55,8 +56,13 @@ def _delivery_id(request: Request, token: str) -> UUID | None:
 
 def _page(step: str, delivery: Delivery | None) -> HTMLResponse:
     recipient = None if delivery is None or delivery.recipient is None else mask(delivery.recipient)
-    html = _template().render(step="unknown" if recipient is None else step, recipient=recipient)
+    html = page_of("unknown" if recipient is None else step, recipient)
     return HTMLResponse(html, status_code=404 if recipient is None else 200, headers=_HEADERS)
+
+
+def page_of(step: str, recipient: str | None) -> str:
+    """The page at one of ``STEPS``; ``recipient`` is masked, and None where the link is not known."""
+    return _template().render(step=step, recipient=recipient)
 
 
 @cache
