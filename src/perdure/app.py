@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from urllib.parse import urlsplit
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 
@@ -209,12 +210,19 @@ async def feeding(app: FastAPI, server: HttpServer) -> AsyncIterator[None]:
     feed: Feed = app.state.feed
     server.when_stopped = feed.close
     task = asyncio.create_task(feed.run())
+    task.add_done_callback(_say_how_it_ended)
     try:
         yield
     finally:
         feed.close()
         await asyncio.wait([task], timeout=LAST_LOOK_SECONDS)
         task.cancel()
+
+
+def _say_how_it_ended(feed: asyncio.Task[None]) -> None:
+    """A feed that dies of a bug tells nobody anything any more: whoever operates the server must hear of it."""
+    if not feed.cancelled() and (error := feed.exception()) is not None:
+        structlog.get_logger("perdure").error("stream.failed", exc_info=error)
 
 
 class HttpServer(uvicorn.Server):

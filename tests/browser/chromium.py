@@ -68,7 +68,7 @@ def _downloaded(directory: Path) -> list[Path]:
 
 
 def _write_starter(root: Path) -> None:
-    libraries = {str(found.parent) for found in root.rglob("*.so*")} - {str(root / "usr/lib/chromium")}
+    libraries = {str(found.parent) for found in root.rglob("lib*.so*")} - {str(root / "usr/lib/chromium")}
     fonts = HOME / "fonts.conf"
     fonts.write_text(FONTS.format(root=root, home=HOME))
     STARTER.write_text(STARTS.format(root=root, libraries=":".join(sorted(libraries)), fonts=fonts))
