@@ -21,7 +21,7 @@ from perdure.repositories.job_ways import group_counts
 
 COUNTED_OF_EACH = 1_000
 """So many of each combination of state, type and queue."""
-LOOKED_AT = 2_000
+LOOKED_AT = 1_000
 TIMEOUT_MS = 300
 
 
