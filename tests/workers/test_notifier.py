@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr
@@ -340,6 +341,42 @@ async def test_nothing_that_a_provider_does_reaches_the_job(platform, monkeypatc
     assert (delivery.status, delivery.reason) == (DeliveryStatus.FAILED, "exhausted")
     assert [(one["verdict"], one["error_type"]) for one in found] == [(Verdict.AMBIGUOUS, error_type)] * 2
     assert all("s3cret" not in str(dict(one)) and "ada@" not in str(dict(one)) for one in found)
+
+
+UNFIT = Attempt(
+    verdict=Verdict.ACCEPTED,
+    status_code=10**12,
+    error_type=7,
+    message="a\x00b\ud800" + "x" * 9_000,
+    retry_after_seconds=float("nan"),
+    provider_message_id=["m1"],
+    response_excerpt="y" * 9_000,
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "verdicts"),
+    [
+        (None, DeliveryStatus.FAILED, ["ambiguous"] * 2),
+        ("sent", DeliveryStatus.FAILED, ["ambiguous"] * 2),
+        (replace(UNFIT, verdict="accepted, surely"), DeliveryStatus.FAILED, ["ambiguous"] * 2),
+        (replace(UNFIT, verdict=Verdict.TRANSIENT), DeliveryStatus.FAILED, ["transient"] * 2),
+        (UNFIT, DeliveryStatus.SENT, ["accepted"]),
+    ],
+    ids=["nothing", "a word", "no verdict", "unfit, failed", "unfit, sent"],
+)
+async def test_whatever_a_provider_answers_can_be_kept(platform, answer, status, verdicts):
+    async def answering():
+        return answer
+
+    providers = ProviderRegistry([RudeProvider(answering)])
+    notifier = Notifier(platform.database, platform.signals, platform.wakeup, providers, MessageRenderer(None))
+    async with working(platform, ok, notifier=notifier) as bench:
+        job = await bench.run("test.ok", **TOLD)
+        delivery = await settled(bench, job.job_id)
+        found = await tries(bench, delivery)
+    assert (delivery.status, [one["verdict"] for one in found]) == (status, verdicts)
+    assert all(len(one["message"] or "") <= 500 and one["status_code"] is None for one in found)
 
 
 async def test_a_template_that_breaks_fails_the_delivery_alone(platform, stand_in, monkeypatch):

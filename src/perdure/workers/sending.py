@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from dataclasses import replace
+from typing import Any
 
-from perdure.core.notifications.providers.base import Message, Provider, Reconciling, Selective, missing_for
+from perdure.core.notifications.providers.base import (
+    Message,
+    Provider,
+    Reconciling,
+    Selective,
+    checked_destination,
+    missing_for,
+)
 from perdure.models.delivery import Attempt, Delivery, Verdict
+from perdure.models.outcome import storable
 
+MAX_STATUS_CODE = 999
+_TEXTS = {"error_type": 100, "message": 500, "provider_message_id": 200, "response_excerpt": 512}
 PROVIDER_GRACE_SECONDS = 1.0
 """A provider keeps its own deadline; one that does not is cut this much later."""
 
@@ -15,7 +28,7 @@ async def send(provider: Provider, message: Message) -> Attempt:
     """Calls the provider. Whatever it does, the answer is an ``Attempt``; only a cancellation passes."""
     try:
         async with asyncio.timeout(provider.policy.deadline_seconds + PROVIDER_GRACE_SECONDS):
-            return await provider.send(message)
+            return _kept(await provider.send(message))
     except TimeoutError as error:
         return Attempt(verdict=Verdict.AMBIGUOUS, error_type="deadline", message=cause_of(error))
     except Exception as error:  # noqa: BLE001 (the wall between providers and the platform)
@@ -34,7 +47,7 @@ async def find_earlier(provider: Provider, delivery: Delivery, message: Message)
     if message_id is None:
         return None
     said = "an earlier try had arrived: the provider has the message, and nothing was sent"
-    return Attempt(verdict=Verdict.ACCEPTED, provider_message_id=message_id, message=said)
+    return _kept(Attempt(verdict=Verdict.ACCEPTED, provider_message_id=message_id, message=said))
 
 
 def lacks_settings(provider: Provider, recipient: str | None) -> bool:
@@ -55,9 +68,33 @@ def is_served(provider: Provider | None) -> bool:
 def destination_of(provider: Provider, delivery: Delivery) -> str:
     """Where it goes by what the provider says now: another may have served its channel when it was written."""
     try:
-        return provider.destination(delivery.recipient or "")
+        return checked_destination(provider, delivery.recipient or "")
     except Exception:  # noqa: BLE001 (the same wall)
         return delivery.destination
+
+
+def _kept(answer: object) -> Attempt:
+    """A provider's answer as a row can hold it: texts that are texts, and bounded; numbers that are in range."""
+    if not isinstance(answer, Attempt) or not isinstance(answer.verdict, Verdict):
+        said = "the provider did not say what came of it; it may have been sent"
+        return Attempt(verdict=Verdict.AMBIGUOUS, error_type="no_answer", message=said)
+    texts: dict[str, Any] = {name: _text(getattr(answer, name), limit) for name, limit in _TEXTS.items()}
+    return replace(
+        answer,
+        status_code=_within(answer.status_code, MAX_STATUS_CODE),
+        retry_after_seconds=_within(answer.retry_after_seconds, math.inf),
+        spares_destination=answer.spares_destination is True,
+        **texts,
+    )
+
+
+def _text(given: object, limit: int) -> str | None:
+    return storable(given)[:limit] if isinstance(given, str) else None
+
+
+def _within(given: Any, most: float) -> Any:
+    """The number, unless it is none, or beyond."""
+    return given if isinstance(given, int | float) and 0 <= given <= most else None
 
 
 def cause_of(error: Exception) -> str:

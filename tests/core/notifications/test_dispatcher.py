@@ -128,6 +128,27 @@ def test_each_recipient_has_one_row_and_nobody_is_no_recipient():
     assert nobody.reason is SkipReason.NO_RECIPIENT
 
 
+@pytest.mark.parametrize("unfit", ["a\x00b", "\ud800", "x" * 2_001, "", 7, None])
+def test_a_recipient_that_no_row_can_hold_fails_no_transition(unfit):
+    job = ended_job(notifications={"crowd": {}})
+    [alone] = dispatched(job, JobEvent.SUCCESS, Crowd(Recipients((unfit,)))).deliveries
+    assert (alone.recipient, alone.reason) == (None, SkipReason.INVALID_RECIPIENT)
+    outbox = dispatched(job, JobEvent.SUCCESS, Crowd(Recipients((unfit, "b"))))
+    assert [delivery.recipient for delivery in outbox.deliveries] == ["b"]
+
+
+@pytest.mark.parametrize("unfit", ["a\x00b", "x" * 501, "", None])
+def test_a_destination_that_no_row_can_hold_costs_its_own_telling_alone(unfit):
+    class Lost(Crowd):
+        def destination(self, _recipient):
+            return unfit
+
+    [delivery] = dispatched(
+        ended_job(notifications={"crowd": {}}), JobEvent.SUCCESS, Lost(Recipients(("a",)))
+    ).deliveries
+    assert (delivery.recipient, delivery.reason) == (None, SkipReason.EVALUATION_FAILED)
+
+
 def test_the_run_is_told():
     [delivery] = dispatched(replace(ended_job(), run=3), JobEvent.SUCCESS).deliveries
     assert (delivery.run, delivery.snapshot["run"]) == (3, 3)

@@ -20,7 +20,15 @@ from pydantic import ValidationError
 from uuid_utils.compat import uuid7
 
 from perdure.core.notifications.events import TOLD_BY_DEFAULT, JobEvent
-from perdure.core.notifications.providers.base import Evaluation, Provider, Recipients, Skip, declared_options
+from perdure.core.notifications.providers.base import (
+    Evaluation,
+    Provider,
+    Recipients,
+    Skip,
+    checked_destination,
+    declared_options,
+    is_keepable,
+)
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.snapshot import snapshot_of
 from perdure.models.delivery import Delivery, DeliveryStatus, SkipReason
@@ -29,6 +37,8 @@ from perdure.models.subscription import NO_SUBSCRIPTIONS, Subscriptions
 
 NO_PROVIDER = "none"
 """The provider that a delivery names when nobody serves its channel."""
+MAX_RECIPIENT_BYTES = 2_000
+"""What the indexes over recipients hold: a URL of the greatest length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,14 +225,20 @@ def _declared_channels(job: Job) -> list[str]:
 
 
 def _evaluated(provider: Provider, job: Job, event: JobEvent) -> Evaluation:
-    """The provider's answer, each recipient once; an empty list of recipients is nobody."""
+    """The provider's answer, each recipient once; an empty list of recipients is nobody.
+
+    What no row can hold is no recipient: it is written with the job's transition, which must not fail for it.
+    """
     evaluation = provider.evaluate(job, event)
     if isinstance(evaluation, Skip):
         return evaluation
     addresses = tuple(dict.fromkeys(evaluation.addresses))
-    return Recipients(addresses) if addresses else Skip(SkipReason.NO_RECIPIENT)
+    if not addresses:
+        return Skip(SkipReason.NO_RECIPIENT)
+    fit = tuple(one for one in addresses if is_keepable(one, MAX_RECIPIENT_BYTES))
+    return Recipients(fit) if fit else Skip(SkipReason.INVALID_RECIPIENT)
 
 
 def _destinations(provider: Provider, evaluation: Evaluation) -> dict[str, str]:
     recipients = evaluation.addresses if isinstance(evaluation, Recipients) else ()
-    return {recipient: provider.destination(recipient) for recipient in recipients}
+    return {recipient: checked_destination(provider, recipient) for recipient in recipients}

@@ -21,6 +21,7 @@ from perdure.models.delivery import Attempt, SkipReason
 from perdure.models.delivery_policy import DeliveryPolicy
 from perdure.models.finding import Finding
 from perdure.models.job import Job
+from perdure.models.outcome import storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Skip:
 
 
 Evaluation = Recipients | Skip
+
+MAX_DESTINATION_BYTES = 500
 
 CONTRACT = 1
 """The version of what stands here, for providers of other packages: raised when one that was right would be no more."""
@@ -145,6 +148,19 @@ class Reconciling(Protocol):
         It is asked before the message is sent once more, so it ends within seconds and raises nothing.
         """
         ...
+
+
+def checked_destination(provider: Provider, recipient: str) -> str:
+    """The destination that the provider names; raises ``ValueError`` for what cannot be written down as one."""
+    destination = provider.destination(recipient)
+    if not is_keepable(destination, MAX_DESTINATION_BYTES):
+        raise ValueError("a destination is a short text")
+    return destination
+
+
+def is_keepable(given: object, max_bytes: int) -> bool:
+    """Whether it is a text that a row, and an index over it, can hold."""
+    return isinstance(given, str) and storable(given) == given and 0 < len(given.encode()) <= max_bytes
 
 
 Options = TypeVar("Options", bound=ChannelOptions)
