@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.errors import MalformedJSON
-from perdure.schemas.strict_json import MAX_DEPTH, MAX_SAFE_INTEGER, decode
+from perdure.schemas.strict_json import MAX_DEPTH, MAX_SAFE_INTEGER, decode, decode_slowly
 
 
 def nested(depth: int) -> bytes:
@@ -132,6 +132,52 @@ def test_any_bytes_are_decoded_rightly_or_refused(body):
     assert value == json.loads(body)
     json.dumps(value, allow_nan=False, ensure_ascii=False).encode()  # neither NaN nor half a character came through
     assert "\\u0000" not in json.dumps(value).replace("\\\\", "")
+
+
+def written(value) -> str:
+    """A value as JSON that may have what strict JSON has not: keys that stand twice, in the order that is given."""
+    match value:
+        case tuple():
+            return "{" + ", ".join(f"{json.dumps(key)} : {written(member)}" for key, member in value) + "}"
+        case list():
+            return "[" + ",".join(map(written, value)) + "]"
+        case _:
+            return value
+
+
+scalars = st.sampled_from(
+    ["0", "-0", "-0.0", "1.0", "1E2", "1e308", "1e309", "-1e-400", "NaN", "-Infinity", "true", "null", "01", "+1", ".5"]
+) | st.integers(-(2**70), 2**70).map(str)
+strings = st.sampled_from(
+    ['""', '":"', '"\\""', '"\\\\"', '"\\u0000"', '"\\ud83d\\ude00"', '"\\ud83d"', '"\x7f"', '"\t"', '"[{"']
+)
+odd = st.recursive(
+    scalars | strings,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(st.tuples(st.sampled_from(["", "a", "b", ":", '"', "é"]), inner), max_size=4).map(tuple)
+    ),
+    max_leaves=30,
+)
+odd_bodies = st.builds(
+    lambda value, depth: "[" * depth + written(value) + "]" * depth, odd, st.sampled_from([0, 0, 1, 29, 31, 32, 33])
+)
+
+
+def outcome(decoder, body: bytes):
+    """What the decoder makes of it: the value, told apart to the sign of a zero, or the words of the refusal."""
+    try:
+        return repr(decoder(body))
+    except MalformedJSON as error:
+        return error
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.binary() | bodies | bodies.flatmap(spoiled) | odd_bodies.map(str.encode))
+def test_both_ways_to_decode_agree_on_everything(body):
+    soon, slowly = outcome(decode, body), outcome(decode_slowly, body)
+    assert str(soon) == str(slowly)
+    assert type(soon) is type(slowly)
 
 
 def test_hostile_bodies_take_time_in_step_with_their_size():
