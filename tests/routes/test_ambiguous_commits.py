@@ -15,16 +15,25 @@ TOLD = {"context": {"email": "ada@example.com"}, "notifications": {"email": {"on
 @pytest.fixture
 def losing(monkeypatch):
     """Called, it lets the next commit succeed, and the connection break before that is said."""
-    commit = Transaction.commit
+    commit, fetch = Transaction.commit, asyncpg.Connection.fetch
+
+    def broken(connection):
+        monkeypatch.setattr(Transaction, "commit", commit)
+        monkeypatch.setattr(asyncpg.Connection, "fetch", fetch)
+        connection.terminate()
+        return asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
 
     def lose_next():
         async def commit_and_break(transaction):
-            monkeypatch.setattr(Transaction, "commit", commit)
             await commit(transaction)
-            transaction._connection.terminate()
-            raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+            raise broken(transaction._connection)
+
+        async def store_and_break(connection, *asked):  # a statement that commits itself
+            await fetch(connection, *asked)
+            raise broken(connection)
 
         monkeypatch.setattr(Transaction, "commit", commit_and_break)
+        monkeypatch.setattr(asyncpg.Connection, "fetch", store_and_break)
 
     return lose_next
 

@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from perdure.core.idempotency import KEPT, check_same, submission_of
 from perdure.core.job_factory import JobFactory, edited
+from perdure.core.joint_submission import JointSubmission
 from perdure.core.preview import Preview, preview_of
 from perdure.core.recording import Recorder
 from perdure.core.submission import Made, announce, declare, store
@@ -40,12 +41,16 @@ class Commands:
         self._recorder = recorder
         self._wakeup = wakeup
         self._signals = signals
+        self._together = JointSubmission(database, factory, wakeup, signals, keys_kept=KEPT)
 
     async def submit(self, sent: JobCreate) -> Job:
         """Stores the job that ``sent`` declares and returns it, once it is committed.
 
         Raises ``UniqueKeyTaken`` where a live job has its unique key.
         """
+        job = await self._together.store(sent)
+        if job is not None:
+            return job
         now = self._database.clock.now()
         async with self._database.transaction() as connection:
             job = await self._stored(connection, sent, now)
@@ -57,8 +62,11 @@ class Commands:
 
         Raises ``IdempotencyKeyReused`` where something else was submitted then.
         """
-        now = self._database.clock.now()
         submission = submission_of(uuid7(), sent)
+        stored = await self._together.store(sent, key, submission)
+        if stored is not None:
+            return Submission(stored, is_replay=False)
+        now = self._database.clock.now()
         async with self._database.transaction() as connection:
             first = await IdempotencyRepository(connection).take(key, submission, now, now - KEPT)
             if first is not submission:

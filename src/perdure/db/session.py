@@ -20,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from perdure.clock import DatabaseClock
+from perdure.db.driver import DriverConnection, driver_of
 from perdure.db.revisions import application_name
 from perdure.db.url import DatabaseUrl
 from perdure.errors import Unavailable
@@ -81,6 +82,15 @@ class Database:
         async with self._connection(None if is_long else UNHEARD_SECONDS) as connection:
             yield connection
             await connection.commit()
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[DriverConnection]:
+        """The driver's own connection: each statement is a unit of work, committed by itself.
+
+        It takes one round trip, where ``transaction`` takes two besides those of its statements.
+        """
+        async with self._connection(UNHEARD_SECONDS) as connection, driver_of(connection) as driver:
+            yield driver
 
     @asynccontextmanager
     async def snapshot(self, *, of_one_moment: bool = False) -> AsyncIterator[AsyncConnection]:

@@ -14,21 +14,16 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perdure.db.base import columns_of
-from perdure.db.models import JobTagRow
 from perdure.models.job import Job, Transition
 from perdure.models.place import START, Place
+from perdure.repositories import job_insertion
 from perdure.repositories.claim_statement import claim_of, ready
 from perdure.repositories.job_events import JobEvents
 from perdure.repositories.mappers import JOB_COLUMNS, job_arrays, job_from_row
-from perdure.repositories.statements import NOW, cast, column_list, insert, unnest
-from perdure.repositories.unique_keys import LEAVING_OUT_TAKEN, UniqueKeys, in_order, was_taken
+from perdure.repositories.statements import NOW, cast, column_list, unnest
+from perdure.repositories.unique_keys import UniqueKeys, was_taken
 
 _JOB = column_list(JOB_COLUMNS, "job")
-
-_ADD = text(insert("perdure.jobs", JOB_COLUMNS))
-_ADD_UNIQUE = text(insert("perdure.jobs", JOB_COLUMNS, LEAVING_OUT_TAKEN))
-_ADD_TAGS = text(insert("perdure.job_tags", columns_of(JobTagRow), "ON CONFLICT DO NOTHING"))
 
 _CLAIM = text(claim_of(ready("ready.job_id"))).columns(*JOB_COLUMNS)
 
@@ -156,18 +151,7 @@ class JobRepository:
 
         Of several with one key, the first is stored.
         """
-        added = await self._add(jobs)
-        if tags := [(tag, job.job_id) for job in added for tag in job.tags]:
-            names, job_ids = zip(*tags, strict=True)
-            await self._connection.execute(_ADD_TAGS, {"tag": list(names), "job_id": list(job_ids)})
-        return added
-
-    async def _add(self, jobs: Sequence[Job]) -> list[Job]:
-        if all(job.unique_key is None for job in jobs):
-            await self._connection.execute(_ADD, job_arrays(jobs))
-            return list(jobs)
-        stored = set((await self._connection.execute(_ADD_UNIQUE, job_arrays(in_order(jobs)))).scalars())
-        return [job for job in jobs if job.job_id in stored]
+        return await job_insertion.add(self._connection, jobs)
 
     async def unique_holders(self, keys: Iterable[str]) -> dict[str, UUID]:
         """Of these unique keys, those that a live job has, and that job."""

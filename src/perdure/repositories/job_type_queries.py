@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import RowMapping, select, text
+from sqlalchemy import RowMapping, Text, column, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.db.base import columns_of, table_of
@@ -14,9 +14,13 @@ from perdure.repositories.statements import column_list
 _TYPES = table_of(JobTypeRow)
 _COLUMNS = columns_of(JobTypeRow)
 
+VERSION = "CAST(published.xmin AS text)"
+"""Another one whenever a type is published: the transaction that wrote its row."""
+
 _NAMED = text(f"""
-    SELECT {column_list(_COLUMNS)} FROM perdure.job_types WHERE job_type = ANY (CAST(:job_types AS text[]))
-""").columns(*_COLUMNS)
+    SELECT {column_list(_COLUMNS)}, {VERSION} AS version FROM perdure.job_types AS published
+    WHERE job_type = ANY (CAST(:job_types AS text[]))
+""").columns(*_COLUMNS, column("version", Text))
 
 
 class JobTypeQueries:

@@ -1,0 +1,191 @@
+"""Submissions that arrive together are stored together: one statement, one commit, an answer to each after it.
+
+A statement is under way, what comes meanwhile waits for the next one: so there are as many to a statement as the
+database's pace makes of it, and one that comes alone is stored at once, in one round trip. What is wrong with one is
+its own affair: it is checked before it joins, and where a statement of several fails, each is stored by itself. Nothing
+that may have to wait for somebody else's transaction, or locks what others need, joins: unique keys, and files.
+
+Job types are remembered, and it is the statement that makes sure that each is still published as it was when the job
+was checked against it. Nobody is refused by what was remembered: it is read once more before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from enum import Enum
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+from sqlalchemy.exc import DBAPIError
+from uuid_utils.compat import uuid7
+
+from perdure.core.job_factory import JobFactory
+from perdure.core.submission import announce
+from perdure.db.session import Database
+from perdure.db.wakeup import Wakeup
+from perdure.errors import PerdureError, Unavailable
+from perdure.models.file import possible_file_ids
+from perdure.models.job import Job
+from perdure.models.submission import FirstSubmission, IdempotencyKey
+from perdure.repositories.job_insertion import Newcomer, add_at_once
+from perdure.repositories.job_type_queries import JobTypeQueries
+from perdure.schemas.job import JobCreate
+from perdure.signals import Signals
+
+MAX_TOGETHER = 200
+"""So many jobs at most go into one statement."""
+MAX_UNDER_WAY = 2
+"""So many statements are under way at a time: while one commits, the next is made."""
+MAX_REMEMBERED = 1_000
+TRIES = 3
+"""How often a job is checked anew because its type was published meanwhile, before it goes alone."""
+
+
+class _Left(Enum):
+    """Why a job was left out of a statement that was carried out."""
+
+    OUTDATED = "its type is published otherwise than it was checked against"
+    ALONE = "only by itself it can be told what is wrong"
+
+
+class _Waiting:
+    """A job that is to be stored, and whoever waits for it."""
+
+    def __init__(self, newcomer: Newcomer, version: str) -> None:
+        self.newcomer = newcomer
+        self.version = version
+        self.outcome: asyncio.Future[Job | _Left] = asyncio.get_running_loop().create_future()
+
+    def end(self, outcome: Job | _Left) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(outcome)
+
+    def fail(self, error: Exception) -> None:
+        if not self.outcome.done():
+            self.outcome.set_exception(error)
+
+
+class JointSubmission:
+    """Stores jobs by statements that they share."""
+
+    def __init__(
+        self, database: Database, factory: JobFactory, wakeup: Wakeup, signals: Signals, *, keys_kept: timedelta
+    ) -> None:
+        self._database = database
+        self._factory = factory
+        self._wakeup = wakeup
+        self._signals = signals
+        self._keys_kept = keys_kept
+        self._types: dict[str, RowMapping] = {}
+        self._waiting: list[_Waiting] = []
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def store(
+        self, sent: JobCreate, key: IdempotencyKey | None = None, submission: FirstSubmission | None = None
+    ) -> Job | None:
+        """The job that ``sent`` declares, once it is committed, or None where it must be stored by itself.
+
+        Raises what is wrong with it. Under a ``key``, its id is that of the ``submission`` that is kept of it.
+        """
+        if sent.unique_key is not None or possible_file_ids(sent.payload):
+            return None
+        job_id = uuid7() if submission is None else submission.job_id
+        job_type = self._types.get(sent.job_type)
+        for _ in range(TRIES):
+            try:
+                job, version = await self._made(sent, job_id, job_type)
+            except PerdureError:
+                if key is None:
+                    raise
+                return None  # that the key was used for something else is to be said first
+            outcome = await self._joined(_Waiting(Newcomer(job, key, submission), version))
+            if isinstance(outcome, Job):
+                return outcome
+            if outcome is _Left.ALONE:
+                return None
+            job_type = None
+        return None
+
+    async def _made(self, sent: JobCreate, job_id: UUID, job_type: RowMapping | None) -> tuple[Job, str]:
+        """The job, and the version of its type."""
+        now = self._database.clock.now()
+        if job_type is not None:
+            try:
+                return self._factory.create(sent, job_type, now, job_id=job_id), job_type["version"]
+            except PerdureError:
+                pass  # by what is published now, it may be all right
+        job_type = await self._read(sent.job_type)
+        job = self._factory.create(sent, job_type, now, job_id=job_id)
+        return job, "" if job_type is None else job_type["version"]
+
+    async def _read(self, name: str) -> RowMapping | None:
+        async with self._database.snapshot() as connection:
+            job_type = await JobTypeQueries(connection).get(name)
+        if job_type is not None:
+            if len(self._types) >= MAX_REMEMBERED:
+                self._types.clear()
+            self._types[name] = job_type
+        return job_type
+
+    def _joined(self, waiting: _Waiting) -> asyncio.Future[Job | _Left]:
+        self._waiting.append(waiting)
+        if len(self._under_way) < MAX_UNDER_WAY:
+            task = asyncio.create_task(self._store_waiting())
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        return waiting.outcome
+
+    async def _store_waiting(self) -> None:
+        while self._waiting:
+            together = self._next()
+            try:
+                self._tell(together, await self._stored(together))
+            except Unavailable as error:
+                for one in together:
+                    one.fail(Unavailable(error.detail))
+            except DBAPIError:
+                for one in together:
+                    one.end(_Left.ALONE)
+            except Exception as error:  # noqa: BLE001 (whoever waits is told, and raises it)
+                for one in together:
+                    one.fail(error)
+            except asyncio.CancelledError:
+                for one in together:
+                    one.outcome.cancel()
+                raise
+
+    def _next(self) -> list[_Waiting]:
+        """Those that have waited longest; of two with one idempotency key, the second waits for the next statement."""
+        together: list[_Waiting] = []
+        left: list[_Waiting] = []
+        keys: set[IdempotencyKey] = set()
+        for one in self._waiting:
+            key = one.newcomer.key
+            if len(together) == MAX_TOGETHER or key in keys:
+                left.append(one)
+                continue
+            together.append(one)
+            if key is not None:
+                keys.add(key)
+        self._waiting = left
+        return together
+
+    async def _stored(self, together: list[_Waiting]) -> set[UUID]:
+        checked = {(one.newcomer.job.job_type, one.version) for one in together}
+        kept_since = self._database.clock.now() - self._keys_kept
+        async with self._database.statement() as driver:
+            return await add_at_once(driver, [one.newcomer for one in together], checked, kept_since)
+
+    def _tell(self, together: list[_Waiting], stored: set[UUID]) -> None:
+        announce(
+            [one.newcomer.job for one in together if one.newcomer.job.job_id in stored], self._signals, self._wakeup
+        )
+        if not stored:
+            for one in together:
+                self._types.pop(one.newcomer.job.job_type, None)
+        for one in together:
+            if one.newcomer.job.job_id in stored:
+                one.end(one.newcomer.job)
+            else:
+                one.end(_Left.OUTDATED if one.newcomer.key is None else _Left.ALONE)
