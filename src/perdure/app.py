@@ -49,6 +49,7 @@ from perdure.routes import (
     webhook_endpoints,
 )
 from perdure.routes.description import describe
+from perdure.routes.short_way import WithShortWay
 from perdure.settings import Settings
 from perdure.telemetry import logs
 from perdure.telemetry.metrics import Metrics
@@ -66,7 +67,7 @@ LAST_LOOK_SECONDS = 1.0
 
 def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: bool) -> FastAPI:
     """The HTTP side of ``platform``."""
-    app = _bare_app(platform)
+    app = _bare_app(platform, WithShortWay)
     app.state.commands = platform.commands
     app.state.delivery_commands = platform.delivery_commands
     app.state.bulk = platform.bulk
@@ -109,9 +110,9 @@ def create_monitor(platform: Platform) -> FastAPI:
     return app
 
 
-def _bare_app(platform: Platform) -> FastAPI:
+def _bare_app(platform: Platform, kind: type[FastAPI] = FastAPI) -> FastAPI:
     """What every process that answers HTTP has; it counts for its metrics from now on."""
-    app = FastAPI(
+    app = kind(
         title="Perdure",
         summary="Resilient Async Job Processing Platform",
         version=perdure.__version__,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from perdure.core.key_format import PresentedKey, read_key
+from perdure.core.one_for_all import OneForAll
 from perdure.db.session import Database
 from perdure.errors import Forbidden, Unauthenticated, Unavailable
 from perdure.models.api_key import ApiKey, Scope
@@ -39,15 +40,20 @@ class Authentication:
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._asks_for_keys = False
         self._asked_until = 0.0
+        self._asking = OneForAll[None]()
+        self._reading = OneForAll[_Known]()
 
     async def asks_for_keys(self) -> bool:
         """Whether a key was ever made. Once so, it stays so."""
         if not self._asks_for_keys and time.monotonic() >= self._asked_until:
-            now = time.monotonic()
-            async with self._database.snapshot() as connection:
-                self._asks_for_keys = await ApiKeyRepository(connection).any_was_made()
-            self._asked_until = now + FRESH_SECONDS
+            await self._asking.answer(None, self._ask)
         return self._asks_for_keys
+
+    async def _ask(self) -> None:
+        now = time.monotonic()
+        async with self._database.snapshot() as connection:
+            self._asks_for_keys = await ApiKeyRepository(connection).any_was_made()
+        self._asked_until = now + FRESH_SECONDS
 
     async def authorize(self, token: str | None, scope: Scope) -> ApiKey | None:
         """The key of ``token``, which may ask for ``scope``; None where no keys are asked for.
@@ -85,7 +91,7 @@ class Authentication:
     async def _looked_up(self, presented: PresentedKey) -> ApiKey | None:
         known = self._known.get(presented.key_id)
         if known is None or time.monotonic() >= known.until:
-            known = await self._read(presented)
+            known = await self._reading.answer(presented, lambda: self._read(presented))
         return self._matching(known, presented)
 
     def _matching(self, known: _Known, presented: PresentedKey) -> ApiKey | None:

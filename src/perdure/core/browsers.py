@@ -7,6 +7,7 @@ that was: Fetch Metadata says it (`Sec-Fetch-Site`), or `Origin` where the conne
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from perdure.core.loopback import is_loopback
@@ -32,8 +33,8 @@ def refuse_strangers(method: str, headers: Mapping[str, str], public_host: str |
     follows_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
     if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not follows_link:
         raise Forbidden("Another site's page may not use this server. Make a key with `perdure keys create`.")
-    host = _host_of(headers)
-    if not is_loopback(host) and host != public_host:
+    host, is_here = _host(headers.get("host", ""))
+    if not is_here and host != public_host:
         raise Forbidden(
             "Without keys this server answers under this machine's own name alone. Make a key with `perdure keys "
             "create`, or set PERDURE_PUBLIC_URL to where people reach it."
@@ -62,5 +63,8 @@ def _is_own(netloc: str, hostname: str | None, headers: Mapping[str, str], publi
     return netloc == headers.get("host") or (public_host is not None and hostname == public_host)
 
 
-def _host_of(headers: Mapping[str, str]) -> str:
-    return urlsplit(f"//{headers.get('host', '')}").hostname or ""
+@lru_cache(maxsize=64)
+def _host(sent: str) -> tuple[str, bool]:
+    """The name in a Host header, and whether it always means this machine."""
+    host = urlsplit(f"//{sent}").hostname or ""
+    return host, is_loopback(host)

@@ -14,13 +14,13 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from enum import Enum
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import RowMapping
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
-from perdure.core.job_factory import JobFactory
+from perdure.core.job_factory import JobFactory, ReadyType
 from perdure.core.submission import announce
 from perdure.db.session import Database
 from perdure.db.wakeup import Wakeup
@@ -34,7 +34,8 @@ from perdure.schemas.job import JobCreate
 from perdure.signals import Signals
 
 MAX_TOGETHER = 200
-"""So many jobs at most go into one statement."""
+MAX_BYTES = 1_048_576
+"""So many jobs at most go into one statement, or so many bytes of them and one job."""
 MAX_UNDER_WAY = 2
 """So many statements are under way at a time: while one commits, the next is made."""
 MAX_REMEMBERED = 1_000
@@ -49,12 +50,20 @@ class _Left(Enum):
     ALONE = "only by itself it can be told what is wrong"
 
 
+class _Remembered(NamedTuple):
+    """A type as it was published, and which version of it that was."""
+
+    job_type: ReadyType
+    version: str
+
+
 class _Waiting:
     """A job that is to be stored, and whoever waits for it."""
 
-    def __init__(self, newcomer: Newcomer, version: str) -> None:
+    __slots__ = ("newcomer", "outcome")
+
+    def __init__(self, newcomer: Newcomer) -> None:
         self.newcomer = newcomer
-        self.version = version
         self.outcome: asyncio.Future[Job | _Left] = asyncio.get_running_loop().create_future()
 
     def end(self, outcome: Job | _Left) -> None:
@@ -77,7 +86,7 @@ class JointSubmission:
         self._wakeup = wakeup
         self._signals = signals
         self._keys_kept = keys_kept
-        self._types: dict[str, RowMapping] = {}
+        self._types: dict[str, _Remembered] = {}
         self._waiting: list[_Waiting] = []
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -91,42 +100,44 @@ class JointSubmission:
         if sent.unique_key is not None or possible_file_ids(sent.payload):
             return None
         job_id = uuid7() if submission is None else submission.job_id
-        job_type = self._types.get(sent.job_type)
+        remembered = self._types.get(sent.job_type)
         for _ in range(TRIES):
             try:
-                job, version = await self._made(sent, job_id, job_type)
+                job, version = await self._made(sent, job_id, remembered)
             except PerdureError:
                 if key is None:
                     raise
                 return None  # that the key was used for something else is to be said first
-            outcome = await self._joined(_Waiting(Newcomer(job, key, submission), version))
+            outcome = await self._joined(_Waiting(Newcomer(job, version, key, submission)))
             if isinstance(outcome, Job):
                 return outcome
             if outcome is _Left.ALONE:
                 return None
-            job_type = None
+            remembered = None
         return None
 
-    async def _made(self, sent: JobCreate, job_id: UUID, job_type: RowMapping | None) -> tuple[Job, str]:
+    async def _made(self, sent: JobCreate, job_id: UUID, remembered: _Remembered | None) -> tuple[Job, str]:
         """The job, and the version of its type."""
         now = self._database.clock.now()
-        if job_type is not None:
+        if remembered is not None:
             try:
-                return self._factory.create(sent, job_type, now, job_id=job_id), job_type["version"]
+                return self._factory.create(sent, remembered.job_type, now, job_id=job_id), remembered.version
             except PerdureError:
                 pass  # by what is published now, it may be all right
-        job_type = await self._read(sent.job_type)
-        job = self._factory.create(sent, job_type, now, job_id=job_id)
-        return job, "" if job_type is None else job_type["version"]
+        published = await self._read(sent.job_type)
+        if published is None:
+            return self._factory.create(sent, None, now), ""  # raises
+        return self._factory.create(sent, published.job_type, now, job_id=job_id), published.version
 
-    async def _read(self, name: str) -> RowMapping | None:
+    async def _read(self, name: str) -> _Remembered | None:
         async with self._database.snapshot() as connection:
-            job_type = await JobTypeQueries(connection).get(name)
-        if job_type is not None:
-            if len(self._types) >= MAX_REMEMBERED:
-                self._types.clear()
-            self._types[name] = job_type
-        return job_type
+            row = await JobTypeQueries(connection).get(name)
+        if row is None:
+            return None
+        if len(self._types) >= MAX_REMEMBERED:
+            self._types.clear()
+        self._types[name] = _Remembered(ReadyType(row), row["version"])
+        return self._types[name]
 
     def _joined(self, waiting: _Waiting) -> asyncio.Future[Job | _Left]:
         self._waiting.append(waiting)
@@ -160,9 +171,11 @@ class JointSubmission:
         together: list[_Waiting] = []
         left: list[_Waiting] = []
         keys: set[IdempotencyKey] = set()
+        size = 0
         for one in self._waiting:
             key = one.newcomer.key
-            if len(together) == MAX_TOGETHER or key in keys:
+            size += len(one.newcomer.document)
+            if len(together) == MAX_TOGETHER or (together and size > MAX_BYTES) or key in keys:
                 left.append(one)
                 continue
             together.append(one)
@@ -172,20 +185,17 @@ class JointSubmission:
         return together
 
     async def _stored(self, together: list[_Waiting]) -> set[UUID]:
-        checked = {(one.newcomer.job.job_type, one.version) for one in together}
         kept_since = self._database.clock.now() - self._keys_kept
         async with self._database.statement() as driver:
-            return await add_at_once(driver, [one.newcomer for one in together], checked, kept_since)
+            return await add_at_once(driver, [one.newcomer for one in together], kept_since)
 
     def _tell(self, together: list[_Waiting], stored: set[UUID]) -> None:
-        announce(
-            [one.newcomer.job for one in together if one.newcomer.job.job_id in stored], self._signals, self._wakeup
-        )
-        if not stored:
-            for one in together:
-                self._types.pop(one.newcomer.job.job_type, None)
+        jobs = [job for one in together if (job := one.newcomer.job).job_id in stored]
+        announce(jobs, self._signals, self._wakeup)
         for one in together:
-            if one.newcomer.job.job_id in stored:
-                one.end(one.newcomer.job)
+            job = one.newcomer.job
+            if job.job_id in stored:
+                one.end(job)
             else:
+                self._types.pop(job.job_type, None)  # which of both it was is not known
                 one.end(_Left.OUTDATED if one.newcomer.key is None else _Left.ALONE)

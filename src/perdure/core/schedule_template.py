@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perdure.core.job_factory import JobFactory, PublishedType
+from perdure.core.job_factory import JobFactory, ReadyType
 from perdure.models.file import possible_file_ids
 from perdure.models.job import Job
 from perdure.repositories.file_repository import FileRepository
@@ -25,7 +25,7 @@ class Template:
 
     factory: JobFactory
     sent: JobCreate
-    job_type: PublishedType | None
+    job_type: ReadyType | None
     files: AbstractSet[UUID]
 
     @classmethod
@@ -33,7 +33,8 @@ class Template:
         sent = JobCreate.model_validate(declared)
         possible = possible_file_ids(sent.payload)
         files = await FileRepository(connection).lock_named(possible) if possible else set()
-        return cls(factory, sent, await JobTypeQueries(connection).get(sent.job_type), files)
+        published = await JobTypeQueries(connection).get(sent.job_type)
+        return cls(factory, sent, None if published is None else ReadyType(published), files)
 
     def job_at(self, slot_at: datetime, now: datetime) -> Job:
         """The job of a slot, due since then. Raises ``InvalidInput`` as a submission would."""

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from perdure.core.job_factory import JobFactory
+from perdure.core.job_factory import JobFactory, ReadyType
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.errors import PerdureError, UniqueKeyTaken
 from perdure.models.file import FileRole, possible_file_ids
@@ -55,7 +55,8 @@ async def declare(
     connection: AsyncConnection, factory: JobFactory, sent: Mapping[UUID, JobCreate], now: datetime
 ) -> tuple[Made, Mapping[UUID, AbstractSet[UUID]]]:
     """The jobs as they are declared, and the files that each names, which stay until the transaction ends."""
-    published = await JobTypeQueries(connection).named({one.job_type for one in sent.values()})
+    named = await JobTypeQueries(connection).named({one.job_type for one in sent.values()})
+    published = {name: ReadyType(row) for name, row in named.items()}
     files = {job_id: possible_file_ids(one.payload) for job_id, one in sent.items()}
     if possible := set().union(*files.values()):
         known = await FileRepository(connection).lock_named(possible)

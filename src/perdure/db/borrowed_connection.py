@@ -20,13 +20,12 @@ from uuid import UUID
 import orjson
 from sqlalchemy import TextClause, TextualSelect, text
 
-from perdure.db.driver import PARAMETER, numbered
-
 Result = TypeVar("Result")
 Parameters = dict[str, str]
 Fetch = Callable[[str, Parameters], Awaitable[Sequence[str]]]
 """Carries out a statement with ``:name`` for each parameter; returns the first column of its rows."""
 
+_PARAMETER = re.compile(r"(?<![:\w]):(\w+)(?!:)")
 _SPECIAL = re.compile(r'(["\\])')
 
 
@@ -39,7 +38,7 @@ class BorrowedConnection:
     async def execute(
         self, statement: TextClause | TextualSelect, parameters: Mapping[str, Sequence[Any]] | None = None
     ) -> Rows:
-        sql = PARAMETER.sub(r"CAST(:\1 AS text)", str(statement))
+        sql = _PARAMETER.sub(r"CAST(:\1 AS text)", str(statement))
         if sql.lstrip().startswith("SELECT") or "RETURNING" in sql:
             sql = f"WITH answer AS ({sql}) SELECT CAST(row_to_json(answer) AS text) FROM answer"  # noqa: S608 (ours)
         arrays = {name: _array(values) for name, values in (parameters or {}).items()}
@@ -150,13 +149,15 @@ def _over_async_psycopg(connection: Any) -> Fetch:
 
 def _over_asyncpg(connection: Any) -> Fetch:
     async def fetch(sql: str, parameters: Parameters) -> Sequence[str]:
-        return [row[0] for row in await connection.fetch(numbered(sql, parameters), *parameters.values())]
+        numbers = {name: f"${number}" for number, name in enumerate(parameters, 1)}
+        numbered = _PARAMETER.sub(lambda found: numbers[found[1]], sql)
+        return [row[0] for row in await connection.fetch(numbered, *parameters.values())]
 
     return fetch
 
 
 def _named_in_brackets(sql: str) -> str:
-    return PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
+    return _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
 
 
 def _first_column(_cursor: Any) -> Callable[[Sequence[Any]], Any]:

@@ -6,7 +6,6 @@ SQLAlchemy would raise them, so that whoever carries on or gives up judges by on
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
@@ -32,15 +31,6 @@ class DriverConnection(Protocol):
     def is_in_transaction(self) -> bool: ...
 
     def is_closed(self) -> bool: ...
-
-
-PARAMETER = re.compile(r"(?<![:\w]):(\w+)(?!:)")
-
-
-def numbered(statement: str, names: Iterable[str]) -> str:
-    """A statement with ``:name`` for each parameter, as the driver takes it: ``$1`` for the first of ``names``."""
-    numbers = {name: f"${number}" for number, name in enumerate(names, 1)}
-    return PARAMETER.sub(lambda found: numbers[found[1]], statement)
 
 
 @asynccontextmanager

@@ -29,7 +29,7 @@ SUMMARY_COLUMNS: tuple[ColumnElement[Any], ...] = tuple(
 """Those of a job in a list: the large ones are left out."""
 DELIVERY_COLUMNS: tuple[Column[Any], ...] = columns_of(DeliveryRow)
 
-_STORED_OTHERWISE: Mapping[str, Callable[[Job], Any]] = {
+STORED_OTHERWISE: Mapping[str, Callable[[Job], Any]] = {
     "rank": lambda job: -job.priority,
     "status": lambda job: job.status.value,
     "retry_base_seconds": lambda job: job.retry.base_seconds,
@@ -60,7 +60,7 @@ def _error_from_json(stored: dict[str, Any]) -> JobError:
 
 def job_arrays(jobs: Sequence[Job], columns: Sequence[Column[Any]] = JOB_COLUMNS) -> dict[str, list[Any]]:
     """One array per column, as the set-based statements take them; JSON columns as text."""
-    return {column.name: _array(jobs, column, _STORED_OTHERWISE.get(column.name)) for column in columns}
+    return {column.name: _array(jobs, column, STORED_OTHERWISE.get(column.name)) for column in columns}
 
 
 def delivery_from_row(row: RowMapping | Mapping[str, Any]) -> Delivery:

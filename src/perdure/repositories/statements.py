@@ -32,7 +32,7 @@ def unnest(columns: Sequence[Column[Any]], alias: str) -> str:
 def cast(column: Column[Any], alias: str) -> str:
     """The value of ``column`` in the rows of ``unnest``, in the column's own type."""
     is_text = isinstance(column.type, JSONB | ARRAY)
-    return f"{alias}.{column.name}::{_type(column)}" if is_text else f"{alias}.{column.name}"
+    return f"{alias}.{column.name}::{type_of(column)}" if is_text else f"{alias}.{column.name}"
 
 
 def column_list(columns: Sequence[Column[Any]], alias: str | None = None) -> str:
@@ -47,8 +47,8 @@ def insert(table: str, columns: Sequence[Column[Any]], suffix: str = "") -> str:
 
 
 def _wire_type(column: Column[Any]) -> str:
-    return "text" if isinstance(column.type, JSONB | ARRAY) else _type(column)
+    return "text" if isinstance(column.type, JSONB | ARRAY) else type_of(column)
 
 
-def _type(column: Column[Any]) -> str:
+def type_of(column: Column[Any]) -> str:
     return column.type.compile(dialect=_DIALECT)

@@ -6,6 +6,7 @@ The check is the first thing that happens to a request: nothing of its body is r
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from fastapi import Security
 from fastapi.params import Security as SecurityParameter
@@ -110,7 +111,11 @@ def open_to_all() -> SecurityParameter:
 
 
 def _token(request: HTTPConnection) -> str | None:
-    sent = request.headers.getlist("authorization")
+    return bearer_token(request.headers.getlist("authorization"))
+
+
+def bearer_token(sent: Sequence[str]) -> str | None:
+    """The token in the `Authorization` headers of a request; None where there are none."""
     if not sent:
         return None
     scheme, _, token = sent[0].partition(" ")

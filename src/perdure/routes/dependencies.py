@@ -201,11 +201,15 @@ async def limited_body(request: Request, limit: int) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise BodyTooLarge(
-                f"The body has more than {limit:,} bytes. Upload large data with POST /v1/files and name it in the "
-                "payload by its file_id."
-            )
+            raise body_too_large(limit)
     return bytes(body)
+
+
+def body_too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(
+        f"The body has more than {limit:,} bytes. Upload large data with POST /v1/files and name it in the payload by "
+        "its file_id."
+    )
 
 
 def documents_body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:

@@ -78,7 +78,8 @@ def _answer(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> J
     return JSONResponse(body, status_code=body["status"], media_type=MEDIA_TYPE, headers=dict(headers or {}))
 
 
-async def _expected(_request: Request, error: errors.PerdureError) -> JSONResponse:
+def answer_of(error: errors.PerdureError) -> JSONResponse:
+    """What an error is answered with."""
     status = status_of(type(error))
     headers = dict(_HEADERS.get(status, {}))
     if isinstance(error, errors.RangeNotSatisfiable):
@@ -86,8 +87,18 @@ async def _expected(_request: Request, error: errors.PerdureError) -> JSONRespon
     return _answer(document(error), headers)
 
 
-async def _parameters_refused(request: Request, error: RequestValidationError) -> JSONResponse:
-    return await _expected(request, errors.ValidationFailed(field_problems(error, skip=1)))
+def answer_of_unexpected(method: str, path: str, error: Exception) -> JSONResponse:
+    """What is answered where we are at fault. The cause is logged."""
+    structlog.get_logger("perdure").error("request.failed", method=method, path=path, exc_info=error)
+    return _answer(_document(500, "internal_error", "Something went wrong here; the server's log has the cause."))
+
+
+async def _expected(_request: Request, error: errors.PerdureError) -> JSONResponse:
+    return answer_of(error)
+
+
+async def _parameters_refused(_request: Request, error: RequestValidationError) -> JSONResponse:
+    return answer_of(errors.ValidationFailed(field_problems(error, skip=1)))
 
 
 async def _http(_request: Request, error: HTTPException) -> JSONResponse:
@@ -101,7 +112,4 @@ async def _gone(_request: Request, _error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    structlog.get_logger("perdure").error(
-        "request.failed", method=request.method, path=request.url.path, exc_info=error
-    )
-    return _answer(_document(500, "internal_error", "Something went wrong here; the server's log has the cause."))
+    return answer_of_unexpected(request.method, request.url.path, error)

@@ -33,14 +33,15 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("is outside the years 1 to 9999") from None
 
 
+def written_moment(moment: datetime) -> str:
+    """A point in time as it is answered."""
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 Moment = Annotated[
     AwareDatetime,
     BeforeValidator(_not_a_number),
     AfterValidator(_in_utc),
-    PlainSerializer(
-        lambda moment: moment.isoformat(timespec="microseconds").replace("+00:00", "Z"),
-        return_type=str,
-        when_used="json",
-    ),
+    PlainSerializer(written_moment, return_type=str, when_used="json"),
 ]
 """A point in time with its offset (ISO 8601); answered in UTC."""

@@ -90,8 +90,8 @@ class Metrics:
         )
 
         def on_submitted(signal: JobsSubmitted) -> None:
-            for job_type in signal.job_types:
-                submitted.labels(self._job_type(job_type)).inc()
+            for job_type, jobs in Tally(signal.job_types).items():
+                submitted.labels(self._job_type(job_type)).inc(jobs)
 
         def on_claimed(signal: JobsClaimed) -> None:
             for job_type in signal.job_types:
