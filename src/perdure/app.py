@@ -25,6 +25,7 @@ from perdure.core.queue_commands import QueueCommands
 from perdure.core.streaming import Feed
 from perdure.core.waiting import FinishedJobs
 from perdure.errors import ConfigurationError, Unavailable
+from perdure.foundation import spare_what_is_loaded
 from perdure.provided import LOCAL_INBOX_KEY, LocalInbox, uses_local_inbox
 from perdure.routes import (
     bulk,
@@ -49,6 +50,7 @@ from perdure.routes import (
     webhook_endpoints,
 )
 from perdure.routes.description import describe
+from perdure.routes.one_write import OneWriteProtocol
 from perdure.routes.short_way import WithShortWay
 from perdure.settings import Settings
 from perdure.telemetry import logs
@@ -156,6 +158,9 @@ async def serve(
                 with stopping(server.stop, has_parent=False) as at_once:
                     runtime = platform.runtime(run_worker=run_worker)
                     async with feeding(app, server), runtime.running(at_once):
+                async with feeding(app, server), platform.runtime(run_worker=run_worker).running():
+                    with stop_signals(server.stop):
+                        spare_what_is_loaded()
                         ready(url, asks_for_keys)
                         await server.serve(sockets=sockets)
 
@@ -233,6 +238,7 @@ class HttpServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=OneWriteProtocol,
                 log_config=None,
                 access_log=False,
                 lifespan="off",

@@ -29,7 +29,7 @@ DEFAULT_QUEUE = "default"
 FILE_ID_FORMAT = "file-id"
 """The JSON Schema format by which a job type says that a string must name a stored file."""
 
-_known_files: ContextVar[AbstractSet[str]] = ContextVar("known_files")
+_known_files: ContextVar[AbstractSet[str]] = ContextVar("known_files", default=frozenset())
 """The files that the payload under validation may name: validators are shared, and their formats know nothing else."""
 
 
@@ -149,6 +149,8 @@ def _time_problems(sent: JobCreate, due: datetime | None, now: datetime) -> list
 
 def _payload_problems(payload: Any, validator: Validator, files: AbstractSet[UUID]) -> list[FieldProblem]:
     """What the job type's JSON Schema has against the payload, without repeating any value of it."""
+    if not files:
+        return [_problem(error) for error in validator.iter_errors(payload)]
     known = _known_files.set({str(file_id) for file_id in files})
     try:
         return [_problem(error) for error in validator.iter_errors(payload)]

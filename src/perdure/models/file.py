@@ -16,6 +16,7 @@ NAME_PATTERN = r"^[^\x00-\x1f\x7f/\\]+$"
 
 _NAME = re.compile(NAME_PATTERN)
 _MEDIA_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}", re.ASCII)
+_FILE_ID_LENGTH = 36
 _FILE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
@@ -54,13 +55,13 @@ def possible_file_ids(payload: Any) -> set[UUID]:
     """Every string in the payload that has the form of our files' ids (UUIDv7, in lower case)."""
     found: set[UUID] = set()
     left = [payload]
-    while left:
-        value = left.pop()
-        if isinstance(value, str):
-            if _FILE_ID.fullmatch(value):
+    for value in left:  # what lies inside is looked at after it
+        kind = type(value)
+        if kind is str:
+            if len(value) == _FILE_ID_LENGTH and _FILE_ID.fullmatch(value):
                 found.add(UUID(value))
-        elif isinstance(value, dict):
+        elif kind is dict:
             left += value.values()
-        elif isinstance(value, list):
+        elif kind is list:
             left += value
     return found

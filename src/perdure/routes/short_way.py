@@ -18,7 +18,8 @@ from perdure.core.authentication import Authentication
 from perdure.core.browsers import refuse_strangers
 from perdure.core.commands import Commands
 from perdure.errors import PerdureError
-from perdure.models.api_key import ApiKey, Scope as KeyScope
+from perdure.models.api_key import ApiKey
+from perdure.models.api_key import Scope as KeyScope
 from perdure.routes import problems
 from perdure.routes.authentication import bearer_token
 from perdure.routes.dependencies import body_too_large, idempotency_key_of
@@ -54,6 +55,7 @@ class WithShortWay(FastAPI):
             else:
                 submission = await commands.submit_once(sent, idempotency_key_of(caller, key))
                 job, is_replay = submission.job, submission.is_replay
+            answer = written(job)
         except PerdureError as error:
             await problems.answer_of(error)(scope, receive, send)
         except Exception as error:  # noqa: BLE001 (as the framework does)
@@ -62,7 +64,7 @@ class WithShortWay(FastAPI):
             extra = [(b"location", b"%s/%s" % (PATH.encode(), str(job.job_id).encode()))]
             if is_replay:
                 extra.append((b"idempotent-replayed", b"true"))
-            await _send(send, 200 if is_replay else 201, extra, written(job))
+            await _send(send, 200 if is_replay else 201, extra, answer)
 
     async def _caller(self, headers: Mapping[str, str]) -> ApiKey | None:
         """As ``needs(Scope.SUBMIT)`` of the route."""
