@@ -24,7 +24,7 @@ from chaos.outcome import Outcome, Proof
 from chaos.processors import TASK_TYPE
 from chaos.records import Records, Step
 from perdure.bootstrap import opened_platform
-from perdure.core.job_factory import JobFactory
+from perdure.core.job_factory import JobFactory, ReadyType
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.job_type_queries import JobTypeQueries
 from perdure.schemas.job import JobCreate
@@ -77,7 +77,8 @@ async def _submit(made: Installation, chance: random.Random) -> tuple[History, d
     async with opened_platform(settings) as platform, platform.database.transaction() as connection:
         now = platform.database.clock.now()
         due = now + timedelta(seconds=AHEAD_SECONDS)
-        published = await JobTypeQueries(connection).get(TASK_TYPE)
+        row = await JobTypeQueries(connection).get(TASK_TYPE)
+        published = None if row is None else ReadyType(row)
         factory, jobs = JobFactory(platform.providers), []
         for number in range(1, JOBS + 1):
             payload = {"number": number, "seconds": [0.0]}

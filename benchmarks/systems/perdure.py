@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from benchmarks.systems import handlers, shared
 from perdure.bootstrap import Platform, opened_platform, upgrade_database
-from perdure.core.job_factory import JobFactory
+from perdure.core.job_factory import JobFactory, ReadyType
 from perdure.db.base import Base
 from perdure.db.wakeup import Topic
 from perdure.repositories.job_repository import JobRepository
@@ -74,7 +74,8 @@ async def _add(platform: Platform, payloads: Sequence[Any], declared: dict[str, 
     now = platform.database.clock.now()
     factory = JobFactory(platform.providers)
     async with platform.database.transaction() as connection:
-        types = await JobTypeQueries(connection).get(_job_type())
+        row = await JobTypeQueries(connection).get(_job_type())
+        types = None if row is None else ReadyType(row)
         sent = [JobCreate(job_type=_job_type(), payload=payload, **declared) for payload in payloads]
         await JobRepository(connection).add([factory.create(one, types, now) for one in sent])
     platform.wakeup.ring(Topic.JOBS_READY)

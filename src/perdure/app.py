@@ -158,8 +158,6 @@ async def serve(
                 with stopping(server.stop, has_parent=False) as at_once:
                     runtime = platform.runtime(run_worker=run_worker)
                     async with feeding(app, server), runtime.running(at_once):
-                async with feeding(app, server), platform.runtime(run_worker=run_worker).running():
-                    with stop_signals(server.stop):
                         spare_what_is_loaded()
                         ready(url, asks_for_keys)
                         await server.serve(sockets=sockets)

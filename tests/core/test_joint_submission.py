@@ -6,13 +6,15 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 from tests.routes.conftest import publish
+from uuid_utils.compat import uuid7
 
 from perdure.core import joint_submission
 from perdure.core.joint_submission import MAX_TOGETHER
 from perdure.errors import IdempotencyKeyReused, PerdureError, Unavailable, UniqueKeyTaken, ValidationFailed
-from perdure.models.submission import IdempotencyKey
+from perdure.models.submission import FirstSubmission, IdempotencyKey
 from perdure.processors import demo
 from perdure.processors.base import processor
+from perdure.repositories.idempotency_repository import IdempotencyRepository
 from perdure.repositories.job_queries import JobQueries
 from perdure.schemas.job import JobCreate
 
@@ -120,18 +122,14 @@ async def test_what_is_wrong_with_one_is_told_to_it_alone(platform, commands):
 
 
 async def test_a_key_that_another_process_is_about_to_use_is_waited_for_and_found(platform, commands):
-    key = {"caller": "", "key": "k"}
-    other = a_job()
+    key, now = IdempotencyKey("", "k"), platform.database.clock.now()
+    await commands.submit(a_job())
     async with platform.database.transaction() as connection:
-        await connection.execute(
-            text("""
-                INSERT INTO perdure.idempotency_keys (caller, key, job_id, digests, created_at)
-                VALUES (:caller, :key, '01a22d05-2910-7151-967e-9455d573e42e', '{"priority": "x"}', clock_timestamp())
-            """),
-            key,
-        )
-        task = asyncio.create_task(commands.submit_once(other, IdempotencyKey(**key)))
-        jobs = await asyncio.gather(*(commands.submit(a_job()) for _ in range(5)))
+        other = FirstSubmission(uuid7(), {"priority": "x"})
+        await IdempotencyRepository(connection).take(key, other, now, now)
+        outcomes = [commands.submit_once(a_job(), key), *(commands.submit(a_job()) for _ in range(5))]
+        task, *outcomes = map(asyncio.create_task, outcomes)
+        jobs = await asyncio.gather(*outcomes)
         assert await stored(platform, jobs) == jobs
         assert not task.done()
     with pytest.raises(IdempotencyKeyReused):

@@ -10,11 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from perdure.db.session import dump_json
 from perdure.models.submission import FirstSubmission, IdempotencyKey
 
+LOCK = "hashtextextended('perdure idempotency ' || caller || ' ' || key, 0)"
+"""The advisory lock that whoever takes a key holds until the transaction ends. So who takes many at once knows of which
+ones he would have to wait for somebody, and leaves them out.
+"""
+
 # Whoever comes second waits here until the first has committed or failed. The row of a key that is kept no longer is
 # taken over; any other is locked, so that it is still there when it is read next.
-_TAKE = text("""
+_TAKE = text(f"""
     INSERT INTO perdure.idempotency_keys AS kept (caller, key, job_id, digests, created_at)
-    VALUES (:caller, :key, :job_id, CAST(CAST(:digests AS text) AS jsonb), :now)
+    SELECT caller, key, :job_id, CAST(CAST(:digests AS text) AS jsonb), :now
+    FROM (SELECT CAST(:caller AS text) AS caller, CAST(:key AS text) AS key) AS wanted,
+         LATERAL (SELECT pg_advisory_xact_lock({LOCK})) AS waited
     ON CONFLICT (caller, key) DO UPDATE
         SET job_id = excluded.job_id, digests = excluded.digests, created_at = excluded.created_at
         WHERE kept.created_at < :kept_since

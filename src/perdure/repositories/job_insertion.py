@@ -21,6 +21,7 @@ from perdure.db.driver import DriverConnection, driver_of
 from perdure.db.models import JobTagRow
 from perdure.models.job import Job
 from perdure.models.submission import FirstSubmission, IdempotencyKey
+from perdure.repositories.idempotency_repository import LOCK
 from perdure.repositories.job_type_queries import VERSION
 from perdure.repositories.mappers import JOB_COLUMNS, STORED_OTHERWISE, job_arrays
 from perdure.repositories.statements import column_list, insert, type_of
@@ -93,7 +94,7 @@ async def add_at_once(driver: DriverConnection, newcomers: Sequence[Newcomer], k
     """Stores new jobs by one statement, which commits itself, and returns the ids of those that were stored.
 
     Left out is one whose type is published in another version by now, or whose idempotency key is kept since that
-    moment. None may have a unique key, nor two the same idempotency key.
+    moment or is being taken just now. None may have a unique key, nor two the same idempotency key.
     """
     is_keyed = any(one.key is not None for one in newcomers)
     is_tagged = any(one.job.tags for one in newcomers)
@@ -116,12 +117,12 @@ _plain = attrgetter(*_PLAIN_NAMES)
 # us of Python a job by arrays, 5 by this, for 2 more of the server's; for one alone 160 and 90).
 _SENT = ", ".join([*(f"{column.name} {type_of(column)}" for column in _NEW), "version text"])
 _NEWCOMERS = f"""
-    new AS (
-        SELECT sent.*
-        FROM jsonb_to_recordset(CAST(CAST($1 AS text) AS jsonb))
-             AS sent({_SENT}, caller text, key text, digests jsonb)
-        JOIN perdure.job_types AS published ON published.job_type = sent.job_type AND {VERSION} = sent.version)
+    SELECT sent.*
+    FROM jsonb_to_recordset(CAST(CAST($1 AS text) AS jsonb)) AS sent({_SENT}, caller text, key text, digests jsonb)
+    JOIN perdure.job_types AS published ON published.job_type = sent.job_type AND {VERSION} = sent.version
 """
+# Of a key that somebody is about to take nothing is known yet: to wait for him would hold up all the others.
+_IS_FREE = f"WHERE key IS NULL OR pg_try_advisory_xact_lock({LOCK})"
 # Whoever takes several keys takes them in one order, so that no two wait for each other.
 _KEPT = """
     kept AS (
@@ -150,7 +151,7 @@ _TAGGED = """
 @cache
 def _statement(is_keyed: bool, is_tagged: bool) -> str:  # noqa: FBT001 (called once, by position)
     """The statement, with the parts that its jobs need."""
-    parts = [_NEWCOMERS]
+    parts = [f"new AS MATERIALIZED ({_NEWCOMERS} {_IS_FREE if is_keyed else ''})"]
     if is_keyed:
         parts.append(_KEPT)
     parts.append(f"{_ADDED} {_IS_FIRST if is_keyed else ''} RETURNING job_id)")
