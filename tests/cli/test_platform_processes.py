@@ -9,7 +9,7 @@ import psutil
 import pytest
 from tests.installation import until
 
-from perdure.cli.run import _own_port
+from perdure.cli.run import _mails, _own_port
 from perdure.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("cli")
@@ -87,3 +87,20 @@ def test_each_of_several_processes_is_watched_at_a_port_of_its_own():
         settings = Settings.read(environment={"PERDURE_METRICS_PORT": first})
         assert [_own_port(settings, number) for number in (0, 1)] == [["--metrics-port", port] for port in ports]
     assert _own_port(Settings.read(environment={"PERDURE_METRICS_PORT": ""}), 1) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        (
+            {"MAILTRAP_API_KEY": "k", "MAILTRAP_INBOX_ID": "42"},
+            "go to inbox 42 of Mailtrap's sandbox, and to nobody else",
+        ),
+        ({"MAILTRAP_API_KEY": "k"}, "go nowhere: MAILTRAP_INBOX_ID missing"),
+        ({"MAILTRAP_API_HOST": "127.0.0.1:9"}, "go nowhere: MAILTRAP_API_KEY and MAILTRAP_INBOX_ID missing"),
+        ({"MAILTRAP_API_KEY": "k", "MAILTRAP_USE_SANDBOX": "false"}, "reach people, through Mailtrap"),
+        ({"SMTP_URL": "smtp://mail.example"}, "reach people, through the mail server of SMTP_URL"),
+    ],
+)
+def test_the_platform_says_where_mails_go(variables, said):
+    assert _mails(Settings.read(environment=variables), None) == said

@@ -139,6 +139,8 @@ def test_nothing_that_is_logged_can_steer_a_terminal(signals, logging_to):
 def test_lines_of_users_code_keep_what_they_say(lines, signals):
     logging.getLogger("theirs").info("sent %d", 3, extra={"event": "PAID", "cost": 7})
     structlog.get_logger("theirs").info("sent %d", 3, cost=7)
-    first, second = lines()
+    logging.getLogger("uvicorn.error").info("Started [%d]", 7, extra={"color_message": "Started [\x1b[36m%d\x1b[0m]"})
+    first, second, third = lines()
     assert (first["msg"], first["event"], first["cost"], first["logger"]) == ("sent 3", "PAID", 7, "theirs")
     assert (second["msg"], second["cost"]) == ("sent 3", 7)
+    assert (third["msg"], "color_message" in third) == ("Started [7]", False)

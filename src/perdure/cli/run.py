@@ -227,8 +227,16 @@ def _mails(settings: Settings, inbox: str | None) -> str:
     if inbox is not None:
         return inbox
     if settings.smtp_url is not None:
-        return "at your mail server, as SMTP_URL says"
-    return "at Mailtrap, as your MAILTRAP_ variables say"
+        return "reach people, through the mail server of SMTP_URL"
+    needed: dict[str, object] = {"MAILTRAP_API_KEY": settings.mailtrap_api_key}
+    if settings.mailtrap_use_sandbox:
+        needed["MAILTRAP_INBOX_ID"] = settings.mailtrap_inbox_id
+    missing = [name for name, value in needed.items() if value is None]
+    if missing:
+        return f"go nowhere: {' and '.join(missing)} missing"
+    if settings.mailtrap_use_sandbox:
+        return f"go to inbox {settings.mailtrap_inbox_id} of Mailtrap's sandbox, and to nobody else"
+    return "reach people, through Mailtrap"
 
 
 def _say_ready(text: str, values: dict[str, Any], *, as_json: bool) -> None:

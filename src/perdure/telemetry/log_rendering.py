@@ -44,6 +44,7 @@ def add_extra(logger: Any, method: str, line: MutableMapping[str, Any]) -> Mappi
     """The ``extra`` of the standard library's calls; one of them may be called ``event``, like the line's own name."""
     name = line["event"]
     _EXTRA(logger, method, line)
+    line.pop("color_message", None)  # uvicorn's message once more, with colours
     if line["event"] is not name:
         line[JOB_EVENT], line["event"] = line["event"], name
     return line
