@@ -6,7 +6,9 @@ import pytest
 from tests.routes.conftest import publish
 
 from perdure.errors import UniqueKeyTaken
+from perdure.models.retry import RetryPolicy
 from perdure.processors import demo
+from perdure.processors.base import processor
 from perdure.schemas.job import JobCreate
 
 
@@ -41,3 +43,23 @@ async def test_a_key_is_free_again_once_its_job_has_ended(commands):
     assert refused.value.job_id == second.job_id
     await commands.cancel(second.job_id)
     assert (await commands.retry(first.job_id)).run == 2
+
+
+@processor("test.patient", max_retries=7, timeout_seconds=11, retry=RetryPolicy(30, 3_600))
+async def patient(payload: dict) -> None:
+    """Knows best how it is to be tried again."""
+
+
+@pytest.mark.parametrize(
+    ("said", "attempts", "timeout_seconds", "retry"),
+    [
+        ({}, 8, 11, RetryPolicy(30, 3_600)),
+        ({"max_retries": 0}, 1, 11, RetryPolicy(30, 3_600)),
+        ({"timeout_seconds": 5}, 8, 5, RetryPolicy(30, 3_600)),
+        ({"retry": {"base_seconds": 1, "max_seconds": 2}}, 8, 11, RetryPolicy(1, 2)),
+    ],
+)
+async def test_what_a_job_leaves_out_its_processor_says(platform, said, attempts, timeout_seconds, retry):
+    await publish(platform, patient)
+    job = await platform.commands.submit(JobCreate.model_validate({"job_type": "test.patient"} | said))
+    assert (job.max_attempts, job.timeout_seconds, job.retry) == (attempts, timeout_seconds, retry)
