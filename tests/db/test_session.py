@@ -62,6 +62,30 @@ async def test_a_connection_that_the_network_has_swallowed_is_given_up_for_anoth
         await database.close()
 
 
+async def test_what_takes_the_server_too_long_is_ended_by_it(embedded_url, monkeypatch):
+    monkeypatch.setattr(session, "STATEMENT_TIMEOUT_MS", 50)
+    database = Database(DatabaseUrl.parse(embedded_url))
+    with pytest.raises(Unavailable):
+        async with database.transaction() as connection:
+            await connection.execute(text("SELECT pg_sleep(30)"))
+    await database.close()
+
+
+async def test_a_transaction_that_hangs_keeps_its_locks_for_no_longer_than_the_server_allows(
+    database, embedded_url, monkeypatch
+):
+    monkeypatch.setattr(session, "IDLE_IN_TRANSACTION_TIMEOUT_MS", 50)
+    hanging = Database(DatabaseUrl.parse(embedded_url))
+    lock = text("LOCK TABLE perdure.queues")
+    with pytest.raises(Unavailable):
+        async with hanging.transaction() as holding:
+            await holding.execute(lock)
+            async with database.transaction() as waiting:
+                await waiting.execute(lock)
+            await holding.execute(text("SELECT 1"))
+    await hanging.close()
+
+
 async def test_the_clock_is_the_databases(database):
     await database.read_clock()
     async with database.snapshot() as connection:
