@@ -1,16 +1,16 @@
 """The three minutes of a new user: two variables, a job, a mail; then production by one more, told what is missing."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx2
 import pytest
 from tests.installation import until
 from tests.stand_in.mailtrap_server import MailtrapStandIn
+
+from perdure.bootstrap import examine
+from perdure.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("cli")
 
@@ -58,39 +58,30 @@ def test_two_variables_and_the_mail_is_there_then_one_more_and_it_is_real(instal
     assert production.path == "/api/send"
 
 
-def test_the_doctor_tells_what_production_lacks_until_nothing_is(mailtrap, tmp_path):
-    def said(**environment: str) -> dict[str, str]:
+async def test_the_doctor_tells_what_production_lacks_until_nothing_is(mailtrap, tmp_path):
+    async def said(**environment: str) -> dict[str, str]:
         """What it says of mails, with what to do: by how bad it is."""
-        host = {"MAILTRAP_API_HOST": mailtrap.url, "PERDURE_DATABASE_URL": "postgresql://127.0.0.1:9/none"}
-        done = subprocess.run(
-            [sys.executable, "-m", "perdure", "doctor", "--json"],
-            env=os.environ | host | environment,
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            timeout=60,
-            check=False,
-        )
-        assert (done.stderr, KEY in done.stdout, "jobs@" in done.stdout) == ("", False, False)
-        found = [one for one in json.loads(done.stdout)["items"] if one["check"] in CHECKS]
-        levels = dict.fromkeys(one["level"] for one in found)
-        return {
-            level: " ".join(f"{one['found']} {one['advice']}" for one in found if one["level"] == level)
-            for level in levels
-        }
+        nowhere = {"MAILTRAP_API_HOST": mailtrap.url, "PERDURE_DATABASE_URL": "postgresql://127.0.0.1:9/none"}
+        settings = Settings.read(environment=nowhere | environment, data_dir=tmp_path)
+        told: dict[str, str] = {}
+        for check, finding in await examine(settings):
+            if check in CHECKS:
+                told[finding.level] = f"{told.get(finding.level, '')} {finding.found} {finding.advice}"
+        assert not any(KEY in text or "jobs@" in text for text in told.values())
+        return told
 
-    assert "does not know the token" in said(**SANDBOX | {"MAILTRAP_API_KEY": "other"})["fail"]
-    assert said(**SANDBOX).keys() == {"ok"}
-    demo = said(**SANDBOX, **PRODUCTION)
+    assert "does not know the token" in (await said(**SANDBOX | {"MAILTRAP_API_KEY": "other"}))["fail"]
+    assert (await said(**SANDBOX)).keys() == {"ok"}
+    demo = await said(**SANDBOX, **PRODUCTION)
     assert demo.keys() == {"ok", "warn"}
     assert "of Mailtrap's demo domain: it mails the account's owner only" in demo["warn"]
     assert "/v1/feedback/mailtrap" in demo["warn"]
     assert "no way to unsubscribe" in demo["warn"]
     mailtrap.open_account("42", {"shop.example": "unverified_dns"}, KEY)
-    unverified = said(**SANDBOX, **PRODUCTION, **OWN_SENDER)
+    unverified = await said(**SANDBOX, **PRODUCTION, **OWN_SENDER)
     assert "'unverified_dns'" in unverified["fail"]
     assert "spf (missing), dkim1 (missing), dmarc (missing)" in unverified["warn"]
     mailtrap.open_account("42", {"shop.example": "compliant"}, KEY)
-    ready = said(**SANDBOX, **PRODUCTION, **OWN_SENDER, MAILTRAP_WEBHOOK_SECRET="s", **SIGNED)
+    ready = await said(**SANDBOX, **PRODUCTION, **OWN_SENDER, MAILTRAP_WEBHOOK_SECRET="s", **SIGNED)
     assert ready.keys() == {"ok"}
     assert "finds all 3 DNS records" in ready["ok"]
