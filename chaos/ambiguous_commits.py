@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure import cli
+from perdure.db.driver import DriverConnection
 from perdure.db.session import Database
 from perdure.errors import Unavailable
 
@@ -32,18 +33,28 @@ def install_if_asked() -> None:
 
 
 def _install(share: float) -> None:
-    committed = Database.transaction
+    committed, stated = Database.transaction, Database.statement
     chance = random.SystemRandom()
+
+    def go_wrong() -> None:
+        if chance.random() < share:
+            structlog.get_logger("perdure").warning(SAID)
+            raise Unavailable("Chaos: this was committed, and nobody was told.")
 
     @asynccontextmanager
     async def transaction(self: Database, **options: bool) -> AsyncIterator[AsyncConnection]:
         async with committed(self, **options) as connection:
             yield connection
-        if chance.random() < share:
-            structlog.get_logger("perdure").warning(SAID)
-            raise Unavailable("Chaos: this was committed, and nobody was told.")
+        go_wrong()
+
+    @asynccontextmanager
+    async def statement(self: Database) -> AsyncIterator[DriverConnection]:
+        async with stated(self) as connection:
+            yield connection
+        go_wrong()
 
     Database.transaction = transaction  # type: ignore[method-assign]
+    Database.statement = statement  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

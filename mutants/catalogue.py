@@ -53,6 +53,27 @@ MUTANTS = (
         (ENGINE,),
     ),
     Mutant(
+        "a success is written whatever the fence",
+        "repositories/job_successes.py",
+        "AND job.fence = new.fence AND job.worker_id IS NOT NULL\n          AND job.cancel",
+        "AND job.worker_id IS NOT NULL\n          AND job.cancel",
+        (ENGINE,),
+    ),
+    Mutant(
+        "a success is written whatever the state",
+        "repositories/job_successes.py",
+        "AND job.fence = new.fence AND job.worker_id IS NOT NULL\n          AND job.cancel",
+        "AND job.fence = new.fence\n          AND job.cancel",
+        (ENGINE,),
+    ),
+    Mutant(
+        "a success is written over a cancel request",
+        "repositories/job_successes.py",
+        "AND job.worker_id IS NOT NULL\n          AND job.cancel_requested_at IS NULL\n",
+        "AND job.worker_id IS NOT NULL\n",
+        (ENGINE,),
+    ),
+    Mutant(
         "a transition is written over a cancel request",
         "repositories/job_repository.py",
         "      AND job.cancel_requested_at IS NOT DISTINCT FROM old.cancel_requested_at\n",
@@ -69,15 +90,15 @@ MUTANTS = (
     Mutant(
         "a claim locks nothing",
         "repositories/claim_statement.py",
-        '        LIMIT :limit\n        FOR UPDATE SKIP LOCKED"""',
-        '        LIMIT :limit"""',
+        '        LIMIT {limit}\n        FOR UPDATE SKIP LOCKED"""',
+        '        LIMIT {limit}"""',
         (ENGINE,),
     ),
     Mutant(
         "a claim asks for no lease",
         "repositories/claim_statement.py",
-        "WHERE worker.worker_id = :worker_id AND worker.lease_until > clock_timestamp())\n    RETURNING",
-        "WHERE worker.worker_id = :worker_id)\n    RETURNING",
+        "WHERE worker.worker_id = {worker_id} AND worker.lease_until > clock_timestamp())\n    RETURNING",
+        "WHERE worker.worker_id = {worker_id})\n    RETURNING",
         (ENGINE,),
     ),
     Mutant(
@@ -136,8 +157,8 @@ MUTANTS = (
     Mutant(
         "progress is written whatever the fence",
         "repositories/job_repository.py",
-        "AND job.fence = new.fence AND job.worker_id IS NOT NULL",
-        "AND job.worker_id IS NOT NULL",
+        '      AND job.fence = new.fence AND job.worker_id IS NOT NULL\n"""',
+        '      AND job.worker_id IS NOT NULL\n"""',
         (ENGINE,),
     ),
     Mutant(
@@ -151,18 +172,18 @@ MUTANTS = (
         "a conclusion is told before its commit",
         "workers/completer.py",
         """            dropped = await self._keep_outputs(connection, conclusions, recorded)
-        self._recorder.announce(recorded)""",
+        self._recorder.announce(""",
         """            dropped = await self._keep_outputs(connection, conclusions, recorded)
-            self._recorder.announce(recorded)""",
+            self._recorder.announce(""",
         (ENGINE,),
     ),
     Mutant(
         "deliveries are written outside the transaction",
         "core/recording.py",
-        "        await DeliveryRepository(connection).add(recorded.outbox.deliveries)",
-        """        async with connection.engine.connect() as other:
-            await DeliveryRepository(other).add(recorded.outbox.deliveries)
-            await other.commit()""",
+        "            await DeliveryRepository(connection).add(recorded.outbox.deliveries)",
+        """            async with connection.engine.connect() as other:
+                await DeliveryRepository(other).add(recorded.outbox.deliveries)
+                await other.commit()""",
         (ENGINE,),
     ),
     Mutant(

@@ -7,6 +7,7 @@ from enum import Enum
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from perdure.db.driver import DriverConnection
 from perdure.db.session import Database
 from perdure.errors import Unavailable
 
@@ -32,5 +33,15 @@ class FaultyDatabase(Database):
                 await connection.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": self.answers_after_seconds})
             if fault is Fault.BEFORE_COMMIT:
                 raise Unavailable(fault.value)
+        if fault is Fault.AFTER_COMMIT:
+            raise Unavailable(fault.value)
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[DriverConnection]:
+        fault, self.fault = self.fault, Fault.NONE
+        if fault is Fault.BEFORE_COMMIT:
+            raise Unavailable(fault.value)
+        async with super().statement() as driver:
+            yield driver
         if fault is Fault.AFTER_COMMIT:
             raise Unavailable(fault.value)

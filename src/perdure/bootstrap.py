@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -249,5 +250,7 @@ async def work(
         runtime = platform.runtime(run_worker=True, lease_page=lease_page)
         with stopping(stopped.set, has_parent=lease_page is not None) as at_once:
             async with runtime.running(at_once):
+                gc.freeze()
+                gc.set_threshold(20_000, 20, 20)
                 ready()
                 await stopped.wait()

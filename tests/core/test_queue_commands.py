@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 from sqlalchemy import text
+from tests import claiming
 from tests.repositories.test_job_repository import a_job, a_worker, add, claim
 
 from perdure.core import queue_commands
 from perdure.core.queue_commands import QueueCommands
 from perdure.errors import Unavailable
-from perdure.repositories.job_repository import JobRepository
 from perdure.signals import QueuePaused, QueueResumed, Signal
 
 
@@ -22,7 +22,7 @@ async def test_a_pause_waits_for_the_claims_under_way_and_no_other_writer(platfo
     await add(database, a_job(database), a_job(database))
     worker = await a_worker(database)
     async with database.transaction() as connection:
-        await JobRepository(connection).claim("default", ["t"], 1, worker)
+        await claiming.claim(connection, "default", ["t"], 1, worker)
         pause = asyncio.create_task(queues.pause("default", "ada"))
         await platform.signals.wait_for(QueuePaused)
         assert await claim(database, worker) == [], "it holds for those that begin now"

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
+from tests import claiming
 from uuid_utils.compat import uuid7
 
 from perdure.core.notifications.dispatcher import NotificationDispatcher
@@ -40,7 +41,7 @@ async def claimed(platform) -> Job:
     async with platform.database.transaction() as connection:
         await WorkerRepository(connection).register(worker, 60)
         await JobRepository(connection).add([job])
-        [claimed] = await JobRepository(connection).claim("default", ["t"], 1, worker.worker_id)
+        [claimed] = await claiming.claim(connection, "default", ["t"], 1, worker.worker_id)
     return claimed
 
 

@@ -28,6 +28,7 @@ from perdure.db.wakeup import Wakeup
 from perdure.errors import Unavailable
 from perdure.models.job import Job
 from perdure.models.outcome import Outcome
+from perdure.repositories.job_claims import JobClaims
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.mappers import JOB_COLUMNS, job_from_row
 from perdure.repositories.statements import column_list
@@ -104,8 +105,8 @@ class Engine:
         await self.direct.execute("UPDATE test_clock.reading SET at = $1", self.clock.reading)
 
     async def claim(self, worker_id: UUID, limit: int) -> list[Job]:
-        async with self.database.transaction() as connection:
-            return await JobRepository(connection).claim(QUEUE, TYPES, limit, worker_id)
+        async with self.database.statement() as driver:
+            return await JobClaims(driver).claim([QUEUE], TYPES, limit, worker_id)
 
     async def held(self, worker_id: UUID) -> list[Job]:
         async with self.database.snapshot() as connection:

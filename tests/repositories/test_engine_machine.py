@@ -31,6 +31,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from hypothesis.strategies._internal.featureflags import FeatureFlags
+from tests import claiming
 from tests.databases import empty_url
 from tests.faulty_database import Fault
 from tests.repositories.engine_bench import LEASE_SECONDS, QUEUE, TYPES, Engine, opened_engine
@@ -271,7 +272,7 @@ class EngineMachine(RuleBasedStateMachine):
     def claim_at_once(self, *workers):
         async def crossing():
             async with self.engine.database.transaction() as connection:
-                claimed = await JobRepository(connection).claim(QUEUE, TYPES, 1, workers[0])
+                claimed = await claiming.claim(connection, QUEUE, TYPES, 1, workers[0])
                 other = asyncio.create_task(self.engine.claim(workers[1], 1))
                 done, _ = await asyncio.wait([other], timeout=2)
                 assert done, "a claim waits for another"

@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 from sqlalchemy import text
+from tests import claiming
 from tests.repositories.test_job_repository import a_job, a_worker, add
 from uuid_utils.compat import uuid7
 
 from perdure.models.file import File, FileRole
 from perdure.repositories.file_repository import FileRepository
-from perdure.repositories.job_repository import JobRepository
 
 
 async def a_file(database, age=timedelta()) -> File:
@@ -74,7 +74,7 @@ async def test_a_claim_without_the_store_passes_over_jobs_that_name_files(any_da
     worker = await a_worker(any_database)
     for sees_files, wanted in [(False, [plain.job_id]), (True, [naming.job_id])]:
         async with any_database.transaction() as connection:
-            claimed = await JobRepository(connection).claim("default", ["t"], 10, worker, sees_files=sees_files)
+            claimed = await claiming.claim(connection, "default", ["t"], 10, worker, sees_files=sees_files)
         assert [job.job_id for job in claimed] == wanted
 
 

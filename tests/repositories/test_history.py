@@ -16,25 +16,14 @@ from perdure.models.histogram import RELATIVE_ERROR
 from perdure.models.history import KEPT_DAYS, MAX_SERIES, OTHERS
 from perdure.repositories.tally_repository import TallyRepository
 from perdure.schemas.history import HistoryQuery
-from perdure.signals import JobsSubmitted, JobTransitioned, Signals
+from perdure.signals import JobsSubmitted, Signals, StepsRecorded
 from perdure.workers.tallier import Tallier
 
 COUNTED = {"SUCCESS": "succeeded", "FAILURE": "failed", "RETRY": "retried", "CANCELLED": "cancelled"}
 
 
 def ended(event, queue="q", job_type="t", wait=0.1, duration=0.2):
-    return JobTransitioned(
-        job_id=uuid4(),
-        job_type=job_type,
-        queue=queue,
-        event=event,
-        status="",
-        run=1,
-        attempt=1,
-        max_attempts=1,
-        wait_seconds=wait,
-        duration_seconds=duration,
-    )
+    return StepsRecorded(queue, job_type, event, count=1, attempts=[(wait, duration)])
 
 
 async def history(database, **query):

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
+from tests import claiming
 from uuid_utils.compat import uuid7
 
 from perdure.db.session import Database
@@ -15,9 +16,11 @@ from perdure.models.lifecycle import JobStatus
 from perdure.models.outcome import ErrorReason, Failed, JobError, Succeeded
 from perdure.models.place import START
 from perdure.models.retry import RetryPolicy
+from perdure.repositories.job_claims import JobClaims
 from perdure.repositories.job_filter import JobFilter
 from perdure.repositories.job_queries import JobQueries
 from perdure.repositories.job_repository import JobRepository
+from perdure.repositories.limit_repository import LimitRepository
 from perdure.repositories.mappers import JOB_COLUMNS
 from perdure.repositories.statements import column_list
 from perdure.repositories.worker_repository import WorkerRepository
@@ -54,7 +57,7 @@ async def a_worker(database: Database, lease_seconds: float = 60.0):
 
 async def claim(database: Database, worker_id, limit: int = 10, queue: str = "default") -> list[Job]:
     async with database.transaction() as connection:
-        return await JobRepository(connection).claim(queue, TYPES, limit, worker_id)
+        return await claiming.claim(connection, queue, TYPES, limit, worker_id)
 
 
 async def conclude(database: Database, job: Job, outcome) -> bool:
@@ -109,14 +112,13 @@ async def test_a_claim_may_begin_at_a_place(any_database):
     other = a_job(any_database, queue="other")
     await add(any_database, high, first, second, other)
     worker = await a_worker(any_database)
-    async with any_database.transaction() as connection:
-        jobs = JobRepository(connection)
+    async with any_database.statement() as driver:
         marks = {"other": START, "default": second.place, "none": START}
-        assert await jobs.ready_beyond(marks) == ["default", "other"]
-        claimed = await jobs.claim("default", TYPES, 10, worker, start=first.place)
-        assert [job.job_id for job in claimed] == [first.job_id, second.job_id]
-        assert await jobs.ready_beyond(marks) == ["other"]
-        assert await jobs.ready_queues() == ["default", "other"]
+        claimed = await JobClaims(driver).claim(marks, TYPES, 10, worker)
+        assert [job.job_id for job in claimed] == [second.job_id, other.job_id]
+        marks = {"other": START, "default": first.place}
+        assert [job.job_id for job in await JobClaims(driver).claim(marks, TYPES, 10, worker)] == [first.job_id]
+        assert [job.job_id for job in await JobClaims(driver).claim([], TYPES, 10, worker)] == [high.job_id]
 
 
 async def test_a_claim_raises_the_fence_and_counts_the_attempt(any_database):
@@ -232,7 +234,7 @@ async def test_ready_queues_are_listed_once_each(any_database):
     jobs = [a_job(any_database, queue=queue) for queue in ("b", "a", "b", "c", "a")]
     await add(any_database, *jobs)
     async with any_database.transaction() as connection:
-        assert await JobRepository(connection).ready_queues() == ["a", "b", "c"]
+        assert await LimitRepository(connection).ready_queues() == {"a", "b", "c"}
 
 
 async def test_progress_is_kept_only_while_the_attempt_holds_the_job(any_database):

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from tests import claiming
 from tests.repositories.test_job_repository import a_job, a_worker, add, conclude, stored
 from uuid_utils.compat import uuid7
 
@@ -19,7 +20,6 @@ from perdure.models.lane import LaneName
 from perdure.models.lifecycle import JobStatus
 from perdure.models.outcome import Succeeded
 from perdure.models.place import END, START, Place
-from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.limit_repository import LimitRepository
 from perdure.repositories.worker_repository import WorkerRepository
 
@@ -171,13 +171,13 @@ async def test_a_paused_queue_gives_none(any_database):
     worker = await a_worker(any_database)
     await add(any_database, limited(any_database, "a"), a_job(any_database), a_job(any_database, queue="other"))
     async with any_database.transaction() as connection:
-        limits, jobs = LimitRepository(connection), JobRepository(connection)
+        limits = LimitRepository(connection)
         [lane] = await limits.walk(["t"], (), 10)
         await connection.execute(text("INSERT INTO perdure.queues VALUES ('default', now(), 'ada', NULL)"))
         assert await limits.claim([lane.name], "default", ["t"], 10, worker) == []
         assert [lane.has_room for lane in await limits.walk(["t"], (), 10)] == [False]
-        assert await jobs.claim("default", ["t"], 10, worker) == []
-        assert await jobs.ready_queues() == ["other"]
+        assert await claiming.claim(connection, "default", ["t"], 10, worker) == []
+        assert await limits.ready_queues() == {"default", "other"}
 
 
 async def test_waiting_jobs_follow_a_limit_that_comes_later(any_database):

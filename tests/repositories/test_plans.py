@@ -18,12 +18,14 @@ from uuid import UUID
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from tests import claiming
 from tests.repositories.test_job_repository import a_job, a_worker
 from tests.repositories.test_limit_repository import publish
 from uuid_utils.compat import uuid7
 
 from perdure.core.retention import START as BEFORE_ALL
 from perdure.core.retention import RetentionPolicy
+from perdure.db.driver import InTransaction
 from perdure.db.session import Database
 from perdure.models.event_tail import EventTail, Gap
 from perdure.models.job_log import LogLevel, LogLine
@@ -33,6 +35,7 @@ from perdure.models.place import START, Place
 from perdure.repositories.delivery_claims import MAX_OVERDUE, DeliveryClaims, Served
 from perdure.repositories.expiring_jobs import ExpiringJobs
 from perdure.repositories.explanation_queries import ExplanationQueries
+from perdure.repositories.job_claims import JobClaims
 from perdure.repositories.job_filter import JobFilter
 from perdure.repositories.job_log_repository import JobLogRepository
 from perdure.repositories.job_matches import JobMatches
@@ -177,7 +180,7 @@ Act = Callable[[AsyncConnection, Crowd], Awaitable[object]]
 
 
 async def claim(connection: AsyncConnection, crowd: Crowd, start: Place = START):
-    return await JobRepository(connection).claim("busy", ["t"], LIMIT, crowd.worker, start=start)
+    return await claiming.claim(connection, "busy", ["t"], LIMIT, crowd.worker, start=start)
 
 
 async def claim_limited(connection: AsyncConnection, crowd: Crowd) -> None:
@@ -242,11 +245,11 @@ ACTS: dict[str, tuple[Act, set[str]]] = {
         lambda connection, _: LimitRepository(connection).limit_waiting(LIMIT),
         {"jobs_ready", "jobs_due", "jobs_pkey"},
     ),
-    "ready_queues": (lambda connection, _: JobRepository(connection).ready_queues(), {"jobs_ready"}),
-    "ready_beyond": (
-        lambda connection, crowd: JobRepository(connection).ready_beyond({"busy": crowd.mark, "q1": START}),
-        {"jobs_ready"},
+    "claim from all queues": (
+        lambda connection, crowd: JobClaims(InTransaction(connection)).claim([], ["t"], LIMIT, crowd.worker),
+        {"jobs_ready", "jobs_pkey"},
     ),
+    "ready_queues": (lambda connection, _: LimitRepository(connection).ready_queues(), {"jobs_ready"}),
     "unique_holders": (lambda connection, _: JobRepository(connection).unique_holders(["k"]), {"jobs_unique_live"}),
     "apply": (apply, {"jobs_pkey", "job_events_pkey"}),
     "follow": (follow, {"job_events_in_order", "jobs_running", "jobs_pkey", "deliveries_once"}),
@@ -327,6 +330,7 @@ class Plan:
             if (node["Node Type"] == "Seq Scan" and node["Relation Name"] in TABLES)
             or node["Node Type"].startswith("Bitmap")
             or (node["Node Type"] == "Sort" and node["Actual Rows"] > LIMIT)
+            or (node["Node Type"] == "Function Scan" and node["Actual Loops"] > 1 and node["Actual Rows"] > 1)
         ]
 
     @property

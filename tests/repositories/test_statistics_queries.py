@@ -6,13 +6,13 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from tests import claiming
 from tests.repositories.test_job_repository import a_job, add
 from uuid_utils.compat import uuid7
 
 from perdure.clock import first_id_at
 from perdure.models.lease import WorkerIdentity
 from perdure.repositories import statistics_queries
-from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.statistics_queries import StatisticsQueries
 from perdure.repositories.tally_repository import TallyRepository
 from perdure.repositories.worker_repository import WorkerRepository
@@ -104,7 +104,7 @@ async def test_what_runs_and_who_runs_it(any_database):
     async with any_database.transaction() as connection:
         await WorkerRepository(connection).register(living, 60)
         await WorkerRepository(connection).register(gone, -1)
-        await JobRepository(connection).claim("default", ["t"], 1, living.worker_id)
+        await claiming.claim(connection, "default", ["t"], 1, living.worker_id)
     found = await read(any_database)
     assert (found.running, found.queued, found.workers_alive, found.slots) == (1, 1, 1, 8)
 

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from tests import claiming
 
 from perdure.models.lease import WorkerIdentity
 from perdure.models.outcome import ErrorReason, Failed, JobError, Snoozed, Succeeded
@@ -41,7 +42,7 @@ class Bench:
 
     async def claim(self, worker_id):
         async with self.platform.database.transaction() as connection:
-            [job] = await JobRepository(connection).claim("default", ["demo.sleep"], 1, worker_id)
+            [job] = await claiming.claim(connection, "default", ["demo.sleep"], 1, worker_id)
         return job
 
     async def conclude(self, job, outcome):

@@ -5,10 +5,10 @@ from datetime import datetime
 from uuid import uuid4
 
 from sqlalchemy import text
+from tests import claiming
 
 from perdure.models.lease import WorkerIdentity
 from perdure.provided import LOCAL_INBOX_KEY
-from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.worker_repository import WorkerRepository
 
 JOB_TYPES = ["demo.fail", "demo.sleep"]
@@ -30,7 +30,7 @@ async def test_workers_are_listed_with_what_they_hold(http, platform):
         await workers.register(gone, -1)
     await http.post("/v1/jobs", json={"job_type": "demo.sleep"})
     async with platform.database.transaction() as connection:
-        [job] = await JobRepository(connection).claim("default", ["demo.sleep"], 1, living.worker_id)
+        [job] = await claiming.claim(connection, "default", ["demo.sleep"], 1, living.worker_id)
         await WorkerRepository(connection).drain(living.worker_id)
     found = {one["process_id"]: one for one in (await http.get("/v1/workers")).json()["items"]}
     assert (found[7]["alive"], found[7]["running"], found[7]["queues"]) == (True, 1, ["a"])
@@ -51,7 +51,7 @@ async def test_queues_are_listed_with_what_waits_runs_serves_and_stops_them(http
     for queue, delay in (("mail", 0), ("mail", 0), ("mail", 3600), ("later", 3600)):
         await http.post("/v1/jobs", json={"job_type": "demo.sleep", "queue": queue, "delay_seconds": delay})
     async with platform.database.transaction() as connection:
-        await JobRepository(connection).claim("mail", ["demo.sleep"], 1, identity.worker_id)
+        await claiming.claim(connection, "mail", ["demo.sleep"], 1, identity.worker_id)
     await http.post("/v1/queues/stopped/pause", json={"reason": "no paper"})
     answer = (await http.get("/v1/queues")).json()
     found = {one["name"]: one for one in answer["items"]}

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -10,6 +9,7 @@ import structlog
 
 from perdure.signals import (
     AttemptError,
+    AttemptFailed,
     CircuitChanged,
     FeedbackHeard,
     JobTransitioned,
@@ -74,7 +74,7 @@ def test_a_destination_that_is_called_no_more_or_again_is_one_line(signals, line
     assert (line.get("message") == "a wrong key") == (state != "CLOSED")
 
 
-FAILED = JobTransitioned(
+FAILED = AttemptFailed(
     job_id=JOB,
     job_type="report.build",
     queue="default",
@@ -89,7 +89,19 @@ FAILED = JobTransitioned(
     error=AttemptError("retries_exhausted", "ValueError", "two\nlines\x1b[2J"),
     retry_seconds=4.2,
 )
-SUCCEEDED = replace(FAILED, event="SUCCESS", status="SUCCEEDED", error=None, retry_seconds=None)
+SUCCEEDED = JobTransitioned(
+    job_id=JOB,
+    job_type="report.build",
+    queue="default",
+    event="SUCCESS",
+    status="SUCCEEDED",
+    run=1,
+    attempt=2,
+    max_attempts=4,
+    worker_id=WORKER,
+    wait_seconds=0.0125,
+    duration_seconds=1.5,
+)
 
 
 def test_success_is_silent_and_a_failed_attempt_is_one_line(signals, lines):
@@ -117,8 +129,9 @@ def test_success_is_silent_and_a_failed_attempt_is_one_line(signals, lines):
     }
 
 
-def test_every_step_is_a_line_when_asked_for(signals, logging_to):
-    stream = logging_to("json", "debug")
+def test_every_step_is_a_line_when_asked_for(logging_to):
+    stream, signals = logging_to("json", "debug"), Signals()
+    log_lines.subscribe(signals)
     signals.emit(SUCCEEDED)
     line = json.loads(stream.getvalue())
     assert (line["msg"], line["level"], line["event"]) == ("job.transitioned", "debug", "SUCCESS")

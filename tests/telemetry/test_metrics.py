@@ -15,13 +15,13 @@ from perdure.signals import (
     JobsClaimed,
     JobsRescued,
     JobsSubmitted,
-    JobTransitioned,
     LeaseLost,
     LoopInterrupted,
     NotificationCancelled,
     NotificationSettled,
     NotificationTried,
     Signals,
+    StepsRecorded,
     TransitionRefused,
 )
 from perdure.telemetry.metrics import MAX_LABEL_VALUES, Metrics
@@ -56,18 +56,7 @@ def standing(*queues, providers=(), circuits=()):
 
 
 def ended(job_type="t", event="SUCCESS", queue="default"):
-    return JobTransitioned(
-        job_id=ONE,
-        job_type=job_type,
-        queue=queue,
-        event=event,
-        status="SUCCEEDED",
-        run=1,
-        attempt=1,
-        max_attempts=4,
-        wait_seconds=0.2,
-        duration_seconds=3.0,
-    )
+    return StepsRecorded(queue, job_type, event, count=1, attempts=[(0.2, 3.0)])
 
 
 @pytest.fixture
@@ -94,7 +83,7 @@ def told(signals):
 
 def everything(signals):
     signals.emit(JobsSubmitted((ONE, TWO), ("a", "b"), ("default", "default")))
-    signals.emit(JobsClaimed(ONE, "default", (ONE, TWO), ("a", "a")))
+    signals.emit(JobsClaimed(ONE, (ONE, TWO), ("a", "a")))
     signals.emit(ended("a"))
     signals.emit(TransitionRefused(ONE, "FAILURE"))
     signals.emit(JobsRescued((ONE, TWO)))

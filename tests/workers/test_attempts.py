@@ -123,7 +123,7 @@ def a_claimed_job(timeout_seconds=60.0):
 
 
 async def test_a_slot_is_taken_until_the_processor_has_ended(attempts, unsaved, stubborn):
-    attempts.start(a_claimed_job(timeout_seconds=0.01))
+    attempts.start([a_claimed_job(timeout_seconds=0.01)])
     await stubborn.begun.wait()
     await asyncio.wait_for(attempts.all_concluded.wait(), 10)
     assert (unsaved.unsaved, attempts.taken, attempts.job_ids) == (1, 1, set())
@@ -134,13 +134,13 @@ async def test_a_slot_is_taken_until_the_processor_has_ended(attempts, unsaved, 
 
 
 async def test_what_has_not_begun_is_given_back_and_never_begins(attempts, unsaved, stubborn):
-    attempts.start(a_claimed_job())
+    attempts.start([a_claimed_job()])
     assert await attempts.release() == 1
     assert (unsaved.unsaved, attempts.taken, stubborn.begun.is_set()) == (1, 0, False)
 
 
 async def test_a_lost_lease_concludes_nothing(attempts, unsaved, stubborn):
-    attempts.start(a_claimed_job())
+    attempts.start([a_claimed_job()])
     await stubborn.begun.wait()
     attempts.abandon()
     assert (unsaved.unsaved, attempts.taken, attempts.job_ids) == (0, 1, set())
@@ -414,6 +414,15 @@ class Forgetful(Database):
     async def transaction(self):
         async with super().transaction() as connection:
             yield connection
+        await self._lose()
+
+    @asynccontextmanager
+    async def statement(self):
+        async with super().statement() as driver:
+            yield driver
+        await self._lose()
+
+    async def _lose(self):
         async with super().snapshot() as connection:
             running = (
                 await connection.execute(text("SELECT count(*) FROM perdure.jobs WHERE status = 'RUNNING'"))

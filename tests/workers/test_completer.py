@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from sqlalchemy import text
+from tests import claiming
 from tests.faulty_database import Fault, FaultyDatabase
 from uuid_utils.compat import uuid7
 
@@ -36,7 +37,7 @@ class Bench:
         self.completer = Completer(database, platform.recorder, platform.wakeup, platform.signals)
         self.said: list = []
         for kind in (JobTransitioned, NotificationIntended, TransitionRefused):
-            platform.signals.subscribe(kind, lambda signal: self.said.append(type(signal)))
+            platform.signals.subscribe(kind, lambda _signal, kind=kind: self.said.append(kind))
 
     @asynccontextmanager
     async def running(self):
@@ -58,7 +59,7 @@ class Bench:
         async with self.database.transaction() as connection:
             await connection.execute(text("UPDATE perdure.jobs SET status = 'QUEUED' WHERE status = 'RETRYING'"))
             await WorkerRepository(connection).register(worker, 60)
-            [claimed] = await JobRepository(connection).claim("default", ["t"], 1, worker.worker_id)
+            [claimed] = await claiming.claim(connection, "default", ["t"], 1, worker.worker_id)
         return claimed
 
     async def save(self, *conclusions: tuple[Job, Outcome], fault: Fault = Fault.NONE, files=(), log=None) -> None:

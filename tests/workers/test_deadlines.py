@@ -2,19 +2,25 @@
 
 import asyncio
 import math
+import time
+from collections.abc import Callable
 
 import pytest
 
-from perdure.workers.deadlines import MANY_GIVEN_UP, Deadlines
+from perdure.workers.deadlines import MANY_GIVEN_UP, Deadline, Deadlines
+
+
+def add(deadlines: Deadlines, seconds: float, call: Callable[[], object]) -> Deadline:
+    return deadlines.add(time.monotonic() + seconds, lambda _about: call(), None)
 
 
 async def test_each_is_called_once_in_the_order_of_time():
     called, done = [], asyncio.Event()
     deadlines = Deadlines()
-    deadlines.add(0.03, done.set)
-    deadlines.add(0.02, lambda: called.append("later"))
-    deadlines.add(0.01, lambda: called.append("sooner"))
-    given_up = deadlines.add(0.005, lambda: called.append("given up"))
+    add(deadlines, 0.03, done.set)
+    add(deadlines, 0.02, lambda: called.append("later"))
+    add(deadlines, 0.01, lambda: called.append("sooner"))
+    given_up = add(deadlines, 0.005, lambda: called.append("given up"))
     deadlines.remove(given_up)
     deadlines.remove(given_up)
     await asyncio.wait_for(done.wait(), 10)
@@ -26,8 +32,8 @@ async def test_the_earliest_is_told_exactly_whenever_it_changes():
     told = []
     deadlines = Deadlines()
     deadlines.on_change = told.append
-    late, early = deadlines.add(100, lambda: None), deadlines.add(50, lambda: None)
-    deadlines.remove(deadlines.add(75, lambda: None))
+    late, early = add(deadlines, 100, lambda: None), add(deadlines, 50, lambda: None)
+    deadlines.remove(add(deadlines, 75, lambda: None))
     deadlines.remove(early)
     deadlines.remove(late)
     assert told == [late.at, early.at, late.at, None]
@@ -35,9 +41,9 @@ async def test_the_earliest_is_told_exactly_whenever_it_changes():
 
 async def test_what_was_given_up_is_forgotten():
     deadlines = Deadlines()
-    first = deadlines.add(1, lambda: None)  # it stays, so that nothing after it is dropped from the front
+    first = add(deadlines, 1, lambda: None)  # it stays, so that nothing after it is dropped from the front
     for _ in range(10 * MANY_GIVEN_UP):
-        deadlines.remove(deadlines.add(3600, lambda: None))
+        deadlines.remove(add(deadlines, 3600, lambda: None))
     assert len(deadlines._heap) <= 2 * MANY_GIVEN_UP
     assert deadlines.earliest == first.at
 
@@ -46,8 +52,8 @@ async def test_a_mistake_in_one_does_not_take_the_others(monkeypatch):
     done, mistakes = asyncio.Event(), []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: mistakes.append(context["exception"]))
     deadlines = Deadlines()
-    deadlines.add(0.001, lambda: 1 // 0)
-    deadlines.add(0.002, done.set)
+    add(deadlines, 0.001, lambda: 1 // 0)
+    add(deadlines, 0.002, done.set)
     await asyncio.wait_for(done.wait(), 10)
     assert [type(one) for one in mistakes] == [ZeroDivisionError]
 
@@ -56,7 +62,7 @@ async def test_a_mistake_in_one_does_not_take_the_others(monkeypatch):
 async def test_one_that_is_over_already_is_met_at_the_next_turn(seconds):
     done = asyncio.Event()
     deadlines = Deadlines()
-    deadlines.add(seconds, done.set)
+    add(deadlines, seconds, done.set)
     assert not done.is_set()
     await asyncio.wait_for(done.wait(), 10)
     assert deadlines._timer_at == math.inf

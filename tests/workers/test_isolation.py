@@ -20,7 +20,7 @@ from perdure.repositories.job_log_repository import JobLogRepository
 from perdure.telemetry import logs
 from perdure.workers import isolation_process
 from perdure.workers.attempt_log import AttemptLog
-from perdure.workers.context import AttemptContext
+from perdure.workers.context import AttemptContext, Reach
 from perdure.workers.isolation import IsolatedProcesses
 from perdure.workers.store_watcher import StoreWatcher
 
@@ -229,7 +229,7 @@ async def test_no_descriptor_is_kept(platform):
 
     watcher = StoreWatcher(platform.signals, platform.file_commands)
     log = AttemptLog(a_job(), platform.database.clock.now, lambda _: None)
-    context = AttemptContext(a_job(), platform.file_commands, watcher, lambda *_: None, lambda _: log)
+    context = AttemptContext(a_job(), Reach(platform.file_commands, watcher, lambda *_: None, lambda _: log))
     before = set(os.listdir("/proc/self/fd"))
     processes = IsolatedProcesses(1)
     assert [await run("identify"), await run("exit_at_once"), await run("identify")] == [Succeeded, Failed, Succeeded]

@@ -120,7 +120,7 @@ async def test_after_a_pause_is_answered_not_one_job_is_claimed(worker, queues, 
         await claimed
         await queues.pause("default", "ada")
         paused = True
-        await bench.run("test.note", queue="other")
+        other = await bench.run("test.note", queue="other")
         left = [job for job in jobs if (await bench.get(job.job_id)).status is JobStatus.QUEUED]
     assert left
-    assert [signal.queue for signal in late] == ["other"]
+    assert [signal.job_ids for signal in late] == [(other.job_id,)]

@@ -7,6 +7,7 @@ transaction. What is to be said aloud (signals, wake-ups) is said by ``announce`
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,18 +18,22 @@ from perdure.core.notifications.dispatcher import NotificationDispatcher, Notifi
 from perdure.core.notifications.events import JobEvent
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.subscription_copy import SubscriptionCopy
+from perdure.db.driver import Fetcher
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.models.delivery import Delivery, DeliveryStatus
 from perdure.models.job import Job, Transition
 from perdure.models.lifecycle import BECOMES_DUE, FINAL, JobStatus, TimelineEvent
 from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.repositories.job_repository import JobRepository
+from perdure.repositories.job_successes import JobSuccesses
 from perdure.signals import (
     AttemptError,
+    AttemptFailed,
     JobTransitioned,
     NotificationIntended,
     NotificationSettled,
     Signals,
+    StepsRecorded,
     TransitionRefused,
 )
 
@@ -84,17 +89,35 @@ class Recorder:
         transitions = list(reversed(first.values()))
         jobs = JobRepository(connection)
         held = await jobs.apply(transitions)
-        others = _without(transitions, held)
+        others = _without(transitions, held) if len(held) < len(transitions) else []
         repeated = await jobs.written_before(others) if others else []
         recorded = Recorded(held, _without(others, repeated), repeated)
         self._dispatch([transition.job for transition in recorded.written], recorded.outbox, now)
-        await DeliveryRepository(connection).add(recorded.outbox.deliveries)
+        if recorded.outbox.deliveries:
+            await DeliveryRepository(connection).add(recorded.outbox.deliveries)
         return recorded
+
+    async def record_quiet(self, driver: Fetcher, transitions: Sequence[Transition]) -> Sequence[Transition]:
+        """Writes transitions of which each ``is_quiet``, in one statement that is the transaction.
+
+        Returns those that it wrote. The others are not judged: hand them to ``record``.
+        """
+        written = await JobSuccesses(driver).write(transitions)
+        if len(written) == len(transitions):
+            return transitions
+        first = {one.before.claim_key: one for one in reversed(transitions)}
+        return [one for key, one in first.items() if key in written]
+
+    def is_quiet(self, transition: Transition) -> bool:
+        """Whether it is a success of which nobody is to be told: nothing hangs on it."""
+        job = transition.job
+        if not transition.is_plain_success or job.notifications:
+            return False
+        return not self._subscriptions.known.of(job, JobEvent.SUCCESS.value)
 
     def announce(self, recorded: Recorded) -> None:
         """Says aloud what was committed. Call it after the commit, and only then."""
-        for transition in recorded.written:
-            self._signals.emit(_transitioned(transition))
+        self._announce_steps(recorded.written)
         for transition in recorded.refused:
             self._signals.emit(TransitionRefused(transition.job.job_id, transition.event.value))
         for intent in recorded.outbox.intents:
@@ -103,6 +126,24 @@ class Recorder:
             if delivery.is_final:
                 self._signals.emit(_skipped(delivery))
         self._wakeup.ring(*_topics(recorded))
+
+    def _announce_steps(self, written: Sequence[Transition]) -> None:
+        """Each failed attempt, and each step where somebody listens; and all of them, by their kind, to be counted."""
+        each_is_heard = self._signals.is_heard(JobTransitioned)
+        kinds: dict[tuple[str, str, TimelineEvent], list[Transition]] = defaultdict(list)
+        for one in written:
+            kinds[one.job.queue, one.job.job_type, one.event].append(one)
+            if one.event in _FAILED_ATTEMPT:
+                self._signals.emit(_told(one, AttemptFailed))
+            elif each_is_heard:
+                self._signals.emit(_told(one, JobTransitioned))
+        for (queue, job_type, event), steps in kinds.items():
+            attempts = [
+                (_seconds(one.before.run_at, started_at), _seconds(started_at, one.at))
+                for one in steps
+                if (started_at := one.attempt_started_at) is not None
+            ]
+            self._signals.emit(StepsRecorded(queue, job_type, event.value, len(steps), attempts))
 
     def deliveries_of(self, job: Job, event: JobEvent, now: datetime) -> Sequence[Delivery]:
         """What would be written of ``event``, if it came to it."""
@@ -126,18 +167,19 @@ def _without(transitions: Sequence[Transition], written: Sequence[Transition]) -
 
 
 def _topics(recorded: Recorded) -> set[Topic]:
-    statuses = {transition.job.status for transition in recorded.written}
     topics = set()
-    if JobStatus.QUEUED in statuses:
-        topics.add(Topic.JOBS_READY)
-    if any(transition.frees_slot for transition in recorded.written):
-        topics.add(Topic.SLOTS_FREE)
-    if statuses & BECOMES_DUE:
-        topics.add(Topic.JOBS_WAITING)
-    if any(transition.job.is_waiting and transition.job.expires_at is not None for transition in recorded.written):
-        topics.add(Topic.JOBS_EXPIRING)
-    if statuses & FINAL:
-        topics.add(Topic.JOBS_FINAL)
+    for transition in recorded.written:
+        job, status = transition.job, transition.job.status
+        if status in FINAL:
+            topics.add(Topic.JOBS_FINAL)
+        elif status is JobStatus.QUEUED:
+            topics.add(Topic.JOBS_READY)
+        elif status in BECOMES_DUE:
+            topics.add(Topic.JOBS_WAITING)
+        if transition.frees_slot:
+            topics.add(Topic.SLOTS_FREE)
+        if job.expires_at is not None and job.is_waiting:
+            topics.add(Topic.JOBS_EXPIRING)
     if any(delivery.status is DeliveryStatus.PENDING for delivery in recorded.outbox.deliveries):
         topics.add(Topic.DELIVERIES)
     return topics
@@ -159,9 +201,9 @@ def _skipped(delivery: Delivery) -> NotificationSettled:
     )
 
 
-def _transitioned(transition: Transition) -> JobTransitioned:
+def _told(transition: Transition, kind: type[JobTransitioned]) -> JobTransitioned:
     before, job, started_at = transition.before, transition.job, transition.attempt_started_at
-    return JobTransitioned(
+    return kind(
         job_id=job.job_id,
         job_type=job.job_type,
         queue=job.queue,

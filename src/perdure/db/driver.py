@@ -15,10 +15,24 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
-class DriverConnection(Protocol):
-    """As much of asyncpg's connection as repositories use. Parameters are ``$1``, ``$2`` …"""
+class Fetcher(Protocol):
+    """Whatever answers a statement by rows, each with its values by name. Parameters are ``$1``, ``$2`` …"""
 
     async def fetch(self, query: str, *values: Any) -> Sequence[Any]: ...
+
+
+class InTransaction:
+    """Fetches in a transaction of SQLAlchemy's, which begins with the first statement if it has not yet."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def fetch(self, query: str, *values: Any) -> Sequence[Any]:
+        return (await self._connection.exec_driver_sql(query, values)).mappings().all()
+
+
+class DriverConnection(Fetcher, Protocol):
+    """As much of asyncpg's connection as repositories use."""
 
     async def execute(self, query: str, *values: Any) -> str:
         """Returns what the server says of it: ``INSERT 0 3``."""

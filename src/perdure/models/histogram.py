@@ -8,6 +8,7 @@ lies beyond a month and takes whatever is longer.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 
 GROWTH = 1.25
@@ -16,14 +17,13 @@ BUCKETS = 100
 RELATIVE_ERROR = 0.12
 """Of a quantile: half a bucket, in proportion."""
 
-_LOG_OF_GROWTH = math.log(GROWTH)
+_ENDS = [FIRST_SECONDS * GROWTH**bucket for bucket in range(BUCKETS - 1)]
+"""Of all buckets but the last, which has none."""
 
 
 def bucket_of(seconds: float) -> int:
     """Where a duration is counted."""
-    if seconds <= FIRST_SECONDS:
-        return 0
-    return min(math.ceil(math.log(seconds / FIRST_SECONDS) / _LOG_OF_GROWTH), BUCKETS - 1)
+    return bisect_left(_ENDS, seconds)
 
 
 def quantile_seconds(counts: Sequence[int], part: float) -> float | None:

@@ -48,10 +48,13 @@ class Tally:
     def durations(self) -> list[int]:
         return _cut(self.duration_buckets)
 
-    def count_attempt(self, wait_seconds: float, duration_seconds: float) -> None:
-        self.counts["attempts"] += 1
-        self.wait_buckets[bucket_of(wait_seconds)] += 1
-        self.duration_buckets[bucket_of(duration_seconds)] += 1
+    def count_attempts(self, attempts: Sequence[tuple[float, float]]) -> None:
+        """For how many seconds each waited, and how many it took."""
+        if attempts:
+            waits, durations = zip(*attempts, strict=True)
+            self.counts["attempts"] += len(attempts)
+            self.wait_buckets.update(map(bucket_of, waits))
+            self.duration_buckets.update(map(bucket_of, durations))
 
 
 def by_the_hour(minutes: Iterable[Tally]) -> list[Tally]:

@@ -7,7 +7,7 @@ job is still in the state, and under the fence, that the transition started from
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 from uuid import UUID
@@ -39,7 +39,7 @@ _SNOOZED_TOO_OFTEN = JobError(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """A job as it stands.
 
@@ -93,6 +93,16 @@ class Job:
             created_at=now,
             **declared,
         )
+
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Job:
+        """The job with exactly these fields, all of them; the dictionary becomes its own.
+
+        A worker makes one of each row and one of each end: field by field it took 7 us, so it takes 0.2.
+        """
+        job = object.__new__(cls)
+        object.__setattr__(job, "__dict__", fields)
+        return job
 
     @property
     def place(self) -> Place:
@@ -189,7 +199,7 @@ class Job:
 
     def _to(self, status: JobStatus, now: datetime, **changes: Any) -> Transition:
         event = TRANSITIONS[self.status, status]
-        after = replace(self, status=status, worker_id=None, **changes)
+        after = Job.of(self.__dict__ | changes | {"status": status, "worker_id": None})
         return Transition(before=self, job=after, event=event, at=now)
 
 
@@ -201,10 +211,30 @@ class Transition:
     job: Job
     event: TimelineEvent
     at: datetime
-    data: dict[str, Any] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "data", _timeline_data(self.before, self.job, self.event))
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the timeline keeps of the step besides its name: enough to tell each attempt's story afterwards."""
+        before, after, event = self.before, self.job, self.event
+        data: dict[str, Any] = {}
+        if before.worker_id is not None:
+            data["worker_id"] = str(before.worker_id)
+        if event in (TimelineEvent.RETRY, TimelineEvent.FAILURE) and after.error is not None:
+            data["error"] = {key: value for key, value in after.error.as_json().items() if key != "traceback"}
+        if event in (TimelineEvent.RETRY, TimelineEvent.SNOOZED):
+            data["run_at"] = after.run_at.isoformat()
+        return data
+
+    @property
+    def is_plain_success(self) -> bool:
+        """Whether all that it changes of a running job is that it SUCCEEDED, with a result."""
+        before = self.before
+        return (
+            self.event is TimelineEvent.SUCCESS
+            and before.cancel_requested_at is None
+            and before.progress is None
+            and before.worker_id is not None
+        )
 
     @property
     def takes_unique_key(self) -> bool:
@@ -220,15 +250,3 @@ class Transition:
     def frees_slot(self) -> bool:
         """Whether another job that the same limit holds for may start now."""
         return self.before.is_limited and self.before.status is JobStatus.RUNNING
-
-
-def _timeline_data(before: Job, after: Job, event: TimelineEvent) -> dict[str, Any]:
-    """What the timeline keeps of a step besides its name: enough to tell each attempt's story afterwards."""
-    data: dict[str, Any] = {}
-    if before.worker_id is not None:
-        data["worker_id"] = str(before.worker_id)
-    if event in (TimelineEvent.RETRY, TimelineEvent.FAILURE) and after.error is not None:
-        data["error"] = {key: value for key, value in after.error.as_json().items() if key != "traceback"}
-    if event in (TimelineEvent.RETRY, TimelineEvent.SNOOZED):
-        data["run_at"] = after.run_at.isoformat()
-    return data

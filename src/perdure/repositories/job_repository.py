@@ -6,7 +6,7 @@ written only where state and fence are still the ones it started from.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -14,48 +14,21 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from perdure.db.driver import InTransaction
 from perdure.models.job import Job, Transition
-from perdure.models.place import START, Place
 from perdure.repositories import job_insertion
-from perdure.repositories.claim_statement import claim_of, ready
 from perdure.repositories.job_events import JobEvents
+from perdure.repositories.job_successes import JobSuccesses
 from perdure.repositories.mappers import JOB_COLUMNS, job_arrays, job_from_row
 from perdure.repositories.statements import NOW, cast, column_list, unnest
 from perdure.repositories.unique_keys import UniqueKeys, was_taken
 
 _JOB = column_list(JOB_COLUMNS, "job")
 
-_CLAIM = text(claim_of(ready("ready.job_id"))).columns(*JOB_COLUMNS)
 
 _HELD = text(f"""
     SELECT {_JOB} FROM perdure.jobs AS job WHERE job.status = 'RUNNING' AND job.worker_id = :worker_id
 """).columns(*JOB_COLUMNS)
-
-# The distinct queues with such jobs that nobody paused, by hopping over the index: its cost is the number of queues,
-# not of jobs.
-_READY_QUEUES = text("""
-    WITH RECURSIVE ready AS (
-        (SELECT queue FROM perdure.jobs WHERE status = 'QUEUED' AND NOT is_limited ORDER BY queue LIMIT 1)
-        UNION ALL
-        SELECT (SELECT job.queue FROM perdure.jobs AS job
-                WHERE job.status = 'QUEUED' AND NOT job.is_limited AND job.queue > ready.queue
-                ORDER BY job.queue LIMIT 1)
-        FROM ready WHERE ready.queue IS NOT NULL)
-    SELECT queue FROM ready WHERE queue IS NOT NULL AND queue <> ALL (ARRAY(SELECT name FROM perdure.queues))
-""")
-
-# Of these queues, the ones with ready jobs from a place on; one descent of the index each. A value is asked for, since
-# EXISTS may be answered by reading all ready jobs.
-_READY_BEYOND = text("""
-    SELECT mark.queue
-    FROM unnest(CAST(:queue AS text[]), CAST(:rank AS smallint[]), CAST(:run_at AS timestamptz[]),
-                CAST(:job_id AS uuid[])) AS mark(queue, rank, run_at, job_id)
-    WHERE (SELECT job.job_id FROM perdure.jobs AS job
-           WHERE job.status = 'QUEUED' AND NOT job.is_limited AND job.queue = mark.queue
-             AND ROW(job.rank, job.run_at, job.job_id) >= ROW(mark.rank, mark.run_at, mark.job_id)
-           ORDER BY job.rank, job.run_at, job.job_id LIMIT 1) IS NOT NULL
-    ORDER BY mark.queue
-""")
 
 _CHANGED_BY_TRANSITION = tuple(
     column
@@ -157,40 +130,10 @@ class JobRepository:
         """Of these unique keys, those that a live job has, and that job."""
         return await UniqueKeys(self._connection).holders(keys)
 
-    async def claim(
-        self,
-        queue: str,
-        job_types: Sequence[str],
-        limit: int,
-        worker_id: UUID,
-        *,
-        start: Place = START,
-        sees_files: bool = True,
-    ) -> list[Job]:
-        """Takes up to ``limit`` ready jobs of ``queue`` for ``worker_id``: each is RUNNING, its fence raised.
-
-        They are the first from the place ``start`` on, and returned in order. One that does not see the file store
-        gets no job that names a file.
-        """
-        wanted = {"queue": queue, "job_types": list(job_types), "limit": limit, "sees_files": sees_files}
-        result = await self._connection.execute(_CLAIM, wanted | start._asdict() | {"worker_id": worker_id})
-        jobs = [job_from_row(row) for row in result.mappings()]
-        return sorted(jobs, key=lambda job: job.place)
-
     async def held(self, worker_id: UUID) -> list[Job]:
         """The jobs that are RUNNING under the worker's lease."""
         result = await self._connection.execute(_HELD, {"worker_id": worker_id})
         return [job_from_row(row) for row in result.mappings()]
-
-    async def ready_queues(self) -> list[str]:
-        """The queues that have ready jobs, in order of name."""
-        return list((await self._connection.execute(_READY_QUEUES)).scalars())
-
-    async def ready_beyond(self, marks: Mapping[str, Place]) -> list[str]:
-        """Of the queues named in ``marks``, those that have ready jobs at their mark or after it, in order of name."""
-        places = [{"queue": queue} | place._asdict() for queue, place in marks.items()]
-        arrays = {name: [place[name] for place in places] for name in ("queue", *Place._fields)}
-        return list((await self._connection.execute(_READY_BEYOND, arrays)).scalars())
 
     async def apply(self, transitions: Sequence[Transition]) -> list[Transition]:
         """Writes the transitions that still hold, with their events, and returns them; the others left no trace.
@@ -209,6 +152,17 @@ class JobRepository:
                     raise
 
     async def _apply(self, transitions: Sequence[Transition]) -> list[Transition]:
+        plain = [one for one in transitions if one.is_plain_success]
+        others = [one for one in transitions if not one.is_plain_success] if len(plain) < len(transitions) else []
+        written = await JobSuccesses(InTransaction(self._connection)).write(plain)
+        if others:
+            written |= await self._change(others)
+        if len(written) == len(transitions):
+            return list(transitions)
+        return [transition for transition in transitions if transition.before.claim_key in written]
+
+    async def _change(self, transitions: Sequence[Transition]) -> set[tuple[UUID, int]]:
+        """Writes any transitions, and their events; returns the claims that they ended."""
         after = [transition.job for transition in transitions]
         arrays = job_arrays(after, _MATCHED_BY_TRANSITION + _CHANGED_BY_TRANSITION)
         arrays["status_before"] = [transition.before.status.value for transition in transitions]
@@ -217,7 +171,7 @@ class JobRepository:
         held = [transition for transition in transitions if transition.before.claim_key in written]
         if held:
             await JobEvents(self._connection).add(held)
-        return held
+        return written
 
     async def written_before(self, transitions: Sequence[Transition]) -> list[Transition]:
         """Those that an earlier try to save them wrote, although nobody heard of its commit."""

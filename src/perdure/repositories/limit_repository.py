@@ -21,7 +21,7 @@ from perdure.models.job import Job
 from perdure.models.lane import BEFORE_ALL, MAX_LANES, Lane, LaneName
 from perdure.models.lifecycle import BECOMES_DUE
 from perdure.models.place import START, Place
-from perdure.repositories.claim_statement import claim_of, ready
+from perdure.repositories.claim_statement import READY_QUEUES, claim_of, ready
 from perdure.repositories.mappers import JOB_COLUMNS, job_from_row
 
 _KEY = "coalesce(job.concurrency_key, '')"
@@ -122,6 +122,8 @@ _CLAIM = text(
     """)
 ).columns(*JOB_COLUMNS)
 
+_READY_QUEUES = text(READY_QUEUES)
+
 _LIMITED_TYPES = "ARRAY(SELECT job_type FROM perdure.job_types WHERE max_concurrent IS NOT NULL)"
 
 # Jobs that waited before their type was limited. What runs goes on uncounted.
@@ -168,6 +170,10 @@ class LimitRepository:
         found = await self._connection.execute(_WALK, wanted | after._asdict())
         return [Lane(LaneName(*name), has_room, is_held) for *name, has_room, is_held in found]
 
+    async def ready_queues(self) -> set[str]:
+        """Those with ready jobs that no limit holds for."""
+        return set((await self._connection.execute(_READY_QUEUES)).scalars())
+
     async def claim(
         self,
         lanes: Sequence[LaneName],
@@ -179,7 +185,7 @@ class LimitRepository:
         start: Place = START,
         sees_files: bool = True,
     ) -> list[Job]:
-        """``JobRepository.claim``, and besides from the lanes of the queue that this transaction holds."""
+        """``JobClaims.claim`` from one queue, and besides from the lanes of it that this transaction holds."""
         names = {"lane_job_type": [lane.job_type for lane in lanes], "lane_key": [lane.key for lane in lanes]}
         wanted = {"queue": queue, "job_types": list(job_types), "limit": limit, "sees_files": sees_files}
         parameters = names | wanted | start._asdict() | {"worker_id": worker_id}

@@ -5,7 +5,8 @@ Only the few fields that are stored in another shape than they are lived with (t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, RowMapping, null
@@ -38,18 +39,20 @@ STORED_OTHERWISE: Mapping[str, Callable[[Job], Any]] = {
 }
 
 
-def job_from_row(row: RowMapping) -> Job:
-    """The aggregate that a row of ``jobs`` (all its columns) stands for."""
+def job_from_row(row: RowMapping | Iterable[tuple[str, Any]]) -> Job:
+    """The aggregate that a row of ``jobs`` (all its columns) stands for: the engine's, or the items of the driver's."""
     fields: dict[str, Any] = dict(row)
     error = fields["error"]
-    return Job(
-        priority=-fields.pop("rank"),
-        status=JobStatus(fields.pop("status")),
-        retry=RetryPolicy(fields.pop("retry_base_seconds"), fields.pop("retry_max_seconds")),
-        tags=tuple(fields.pop("tags")),
-        error=None if error is None else _error_from_json(error),
-        **{name: value for name, value in fields.items() if name != "error"},
-    )
+    fields["priority"] = -fields.pop("rank")
+    fields["status"] = JobStatus(fields["status"])
+    fields["retry"] = _retry_policy(fields.pop("retry_base_seconds"), fields.pop("retry_max_seconds"))
+    fields["tags"] = tuple(fields["tags"])
+    fields["error"] = None if error is None else _error_from_json(error)
+    return Job.of(fields)
+
+
+_retry_policy = lru_cache(maxsize=1_000)(RetryPolicy)
+"""Nearly all jobs of a type have the same."""
 
 
 def _error_from_json(stored: dict[str, Any]) -> JobError:

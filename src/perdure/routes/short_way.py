@@ -1,8 +1,9 @@
 """``POST /v1/jobs`` past the framework: a plain submission is read, stored and answered by as little as may be.
 
 Measured, of a server's CPU a request: 660 us by the route of routes/jobs.py, 150 by this (docs/decisions/
-0023-shared-statements.md). That route stays what the API says of itself, and takes whatever is more than plain: parameters, headers that are odd or stand twice. Both read by one
-schema, call the same commands and answer alike; a test asks both.
+0023-shared-statements.md). That route stays what the API says of itself, and takes whatever is more than plain:
+parameters, headers that are odd or stand twice. Both read by one schema, call the same commands and answer alike; a
+test asks both.
 """
 
 from __future__ import annotations

@@ -7,10 +7,12 @@ that no test sleeps. Values here are plain: ids and counts, never a job, a secre
 from perdure.signals.hub import Signal, Signals
 from perdure.signals.jobs import (
     AttemptError,
+    AttemptFailed,
     JobsClaimed,
     JobsRescued,
     JobsSubmitted,
     JobTransitioned,
+    StepsRecorded,
     TransitionRefused,
 )
 from perdure.signals.notifications import (
@@ -53,6 +55,7 @@ from perdure.signals.workers import (
 __all__ = [
     "AttemptEndedLate",
     "AttemptError",
+    "AttemptFailed",
     "AttemptStuck",
     "CircuitChanged",
     "EndpointChanged",
@@ -81,6 +84,7 @@ __all__ = [
     "Signal",
     "Signals",
     "SlotsMissed",
+    "StepsRecorded",
     "SubscriptionDeleted",
     "SubscriptionSet",
     "TemplateFailed",

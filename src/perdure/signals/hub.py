@@ -31,6 +31,10 @@ class Signals:
         self._handlers[kind].append(handler)
         return lambda: self._handlers[kind].remove(handler)
 
+    def is_heard(self, kind: type[Signal]) -> bool:
+        """Whether anybody would hear a signal of ``kind``: what nobody hears need not be put into words."""
+        return any(self._handlers.get(one) for one in kind.__mro__[:-1])
+
     def emit(self, signal: Signal) -> None:
         """Passes it on. That a subscriber fails is logged and no more: what it tells of has happened all the same."""
         for kind in type(signal).__mro__[:-1]:

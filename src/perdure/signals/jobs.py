@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,10 +20,9 @@ class JobsSubmitted(Signal):
 
 @dataclass(frozen=True, slots=True)
 class JobsClaimed(Signal):
-    """A worker took jobs of one queue; ``job_types`` holds the type of each, in the same order."""
+    """A worker took jobs; ``job_types`` holds the type of each, in the same order."""
 
     worker_id: UUID
-    queue: str
     job_ids: tuple[UUID, ...]
     job_types: tuple[str, ...]
 
@@ -38,7 +38,7 @@ class AttemptError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobTransitioned(Signal):
-    """A recorded step of a job, after its commit.
+    """A recorded step of a job, after its commit. Made where somebody listens; who counts hears ``StepsRecorded``.
 
     When it ended an attempt, ``worker_id`` held it, it had waited ``wait_seconds`` from its due time to its start and
     taken ``duration_seconds``; otherwise they are None. ``error`` is set for a failed attempt, ``retry_seconds`` when
@@ -58,6 +58,26 @@ class JobTransitioned(Signal):
     duration_seconds: float | None = None
     error: AttemptError | None = None
     retry_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFailed(JobTransitioned):
+    """A step that a failed attempt led to: ``error`` is set."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepsRecorded(Signal):
+    """So many recorded steps of one kind, of jobs of one type in one queue, after the commit that they share.
+
+    All of them once more, for whoever counts. ``attempts`` are those that the steps ended: for how many seconds each
+    had waited from its due time to its start, and how many it took.
+    """
+
+    queue: str
+    job_type: str
+    event: str
+    count: int
+    attempts: Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import structlog
 from perdure.models.job_action import ActionStatus
 from perdure.signals import (
     AttemptEndedLate,
+    AttemptFailed,
     AttemptStuck,
     FileStoreMissed,
     FileStoreSeen,
@@ -48,11 +49,13 @@ def subscribe(signals: Signals) -> None:
 
 
 def _subscribe_jobs(signals: Signals, log: Any) -> None:
-    def transitioned(signal: JobTransitioned) -> None:
+    def failed(signal: AttemptFailed) -> None:
         if signal.error is not None:
             error = {"reason": signal.error.reason, "error_type": signal.error.type, "message": signal.error.message}
             log.warning("job.attempt_failed", **_step(signal), **error, retry_in_seconds=signal.retry_seconds)
-        elif logging.getLogger("perdure").isEnabledFor(logging.DEBUG):
+
+    def transitioned(signal: JobTransitioned) -> None:
+        if signal.error is None:
             log.debug("job.transitioned", **_step(signal), **{JOB_EVENT: signal.event})
 
     def refused(signal: TransitionRefused) -> None:
@@ -68,7 +71,9 @@ def _subscribe_jobs(signals: Signals, log: Any) -> None:
         late_ms = _milliseconds(signal.late_seconds)
         log.info("attempt.ended_late", **_attempt(signal), outcome=signal.outcome, late_ms=late_ms)
 
-    signals.subscribe(JobTransitioned, transitioned)
+    signals.subscribe(AttemptFailed, failed)
+    if logging.getLogger("perdure").isEnabledFor(logging.DEBUG):
+        signals.subscribe(JobTransitioned, transitioned)
     signals.subscribe(TransitionRefused, refused)
     signals.subscribe(JobsRescued, rescued)
     signals.subscribe(AttemptStuck, stuck)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
@@ -13,6 +14,7 @@ from perdure.models.job import Job
 from perdure.telemetry.log_rendering import add_extra, renderers
 
 _configuration: tuple[str, str] | None = None
+_attempt: ContextVar[Job | None] = ContextVar("perdure_attempt", default=None)
 
 
 def configure(log_format: str, level: str) -> None:
@@ -22,6 +24,7 @@ def configure(log_format: str, level: str) -> None:
     as_console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _add_attempt,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
@@ -58,11 +61,10 @@ def configure(log_format: str, level: str) -> None:
 def begin_attempt(job: Job) -> None:
     """From now on, every line logged in this task, and in what that starts, says whose attempt it is.
 
-    structlog's lines and the standard library's alike; the one place where a job's identity is bound.
+    structlog's lines and the standard library's alike; the one place where a job's identity is bound. It is put into
+    words by whatever is logged: most attempts log nothing.
     """
-    structlog.contextvars.bind_contextvars(
-        job_id=str(job.job_id), job_type=job.job_type, run=job.run, attempt=job.attempt
-    )
+    _attempt.set(job)
 
 
 def configuration() -> tuple[str, str] | None:
@@ -72,7 +74,20 @@ def configuration() -> tuple[str, str] | None:
 
 def bound() -> dict[str, Any]:
     """What every line logged here says, for ``resume_attempt`` in a child process."""
-    return structlog.contextvars.get_contextvars()
+    return _of_attempt() | structlog.contextvars.get_contextvars()
+
+
+def _add_attempt(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, value in _of_attempt().items():
+        event.setdefault(name, value)
+    return event
+
+
+def _of_attempt() -> dict[str, Any]:
+    job = _attempt.get()
+    if job is None:
+        return {}
+    return {"job_id": str(job.job_id), "job_type": job.job_type, "run": job.run, "attempt": job.attempt}
 
 
 def resume_attempt(said: Mapping[str, Any]) -> None:

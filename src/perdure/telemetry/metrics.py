@@ -26,13 +26,13 @@ from perdure.signals import (
     JobsClaimed,
     JobsRescued,
     JobsSubmitted,
-    JobTransitioned,
     LeaseLost,
     LoopInterrupted,
     NotificationCancelled,
     NotificationSettled,
     NotificationTried,
     Signals,
+    StepsRecorded,
     TransitionRefused,
 )
 
@@ -94,19 +94,21 @@ class Metrics:
                 submitted.labels(self._job_type(job_type)).inc(jobs)
 
         def on_claimed(signal: JobsClaimed) -> None:
-            for job_type in signal.job_types:
-                claimed.labels(self._job_type(job_type)).inc()
+            for job_type, number in Tally(signal.job_types).items():
+                claimed.labels(self._job_type(job_type)).inc(number)
 
-        def on_transitioned(signal: JobTransitioned) -> None:
+        def on_recorded(signal: StepsRecorded) -> None:
             job_type = self._job_type(signal.job_type)
-            transitions.labels(job_type, signal.event).inc()
-            if signal.wait_seconds is not None and signal.duration_seconds is not None:
-                waits.labels(self._queue(signal.queue)).observe(signal.wait_seconds)
-                durations.labels(job_type).observe(signal.duration_seconds)
+            transitions.labels(job_type, signal.event).inc(signal.count)
+            if signal.attempts:
+                waited, took = waits.labels(self._queue(signal.queue)), durations.labels(job_type)
+                for wait_seconds, duration_seconds in signal.attempts:
+                    waited.observe(wait_seconds)
+                    took.observe(duration_seconds)
 
         signals.subscribe(JobsSubmitted, on_submitted)
         signals.subscribe(JobsClaimed, on_claimed)
-        signals.subscribe(JobTransitioned, on_transitioned)
+        signals.subscribe(StepsRecorded, on_recorded)
         signals.subscribe(TransitionRefused, lambda signal: refused.labels(signal.event).inc())
 
     def _count_leases(self, signals: Signals) -> None:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from uuid import UUID
 
 from perdure.core.file_commands import FileCommands
@@ -23,12 +22,13 @@ from perdure.processors.base import Processor
 from perdure.signals import AttemptEndedLate, AttemptStuck, Signals, WorkerWornOut
 from perdure.telemetry import logs
 from perdure.workers.completer import Completer
-from perdure.workers.context import AttemptContext, StopReason
+from perdure.workers.context import AttemptContext, Reach, StopReason
 from perdure.workers.deadlines import Deadline, Deadlines
 from perdure.workers.execution import execute
 from perdure.workers.isolation import IsolatedProcesses
 from perdure.workers.outcomes import timed_out
 from perdure.workers.progress import ProgressWriter
+from perdure.workers.runners import Runners
 from perdure.workers.store_watcher import StoreWatcher
 
 STOP_SECONDS = 5.0
@@ -46,8 +46,8 @@ class Attempt:
     job: Job
     processor: Processor
     context: AttemptContext
-    has_begun: bool = False
     task: asyncio.Task[None] | None = None
+    """Where it runs; None before it has begun."""
     deadline: Deadline | None = None
     overruled_at: float | None = None
     """On ``time.monotonic()``."""
@@ -72,15 +72,15 @@ class Attempts:
     ) -> None:
         self._signals = signals
         self._completer = completer
-        self._progress = progress
         self._files = files
-        self._watcher = watcher
+        self._reach = Reach(files, watcher, progress.report, progress.log_of)
         self._processors = processors
         self._max_stuck = min(MAX_STUCK, concurrency)
         self._ended = ended
         self._worn_out = worn_out
         self._threads = ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="processor")
         self._processes = IsolatedProcesses(concurrency)
+        self._runners = Runners(self._run)
         self._slots: set[Attempt] = set()
         self._live: dict[UUID, Attempt] = {}
         """Those of them that are not concluded."""
@@ -100,14 +100,17 @@ class Attempts:
         """The jobs whose attempts are not concluded."""
         return set(self._live)
 
-    def start(self, job: Job) -> None:
-        context = AttemptContext(job, self._files, self._watcher, self._progress.report, self._progress.log_of)
-        attempt = Attempt(job, self._processors[job.job_type], context)
-        attempt.deadline = self.deadlines.add(job.timeout_seconds, partial(self._time_out, attempt))
-        self._slots.add(attempt)
-        self._live[job.job_id] = attempt
-        self.all_concluded.clear()
-        attempt.task = asyncio.create_task(self._run(attempt))
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Lets the attempts begin for which ``jobs`` were claimed. Their time begins now."""
+        now = time.monotonic()
+        attempts = [Attempt(job, self._processors[job.job_type], AttemptContext(job, self._reach)) for job in jobs]
+        for attempt in attempts:
+            attempt.deadline = self.deadlines.add(now + attempt.job.timeout_seconds, self._time_out, attempt)
+            self._live[attempt.job.job_id] = attempt
+        self._slots.update(attempts)
+        if attempts:
+            self.all_concluded.clear()
+            self._runners.run(attempts)
 
     def cancel(self, job_ids: Sequence[UUID]) -> None:
         """Tells these to stop, once; what they come to, or their deadline, concludes them. Ignores those not here."""
@@ -126,6 +129,8 @@ class Attempts:
         left = tuple(self._live.values())
         for attempt in left:
             self._overrule(attempt, StopReason.RELEASED, Released())
+        while any(attempt.task is None for attempt in left):  # noqa: ASYNC110 (it looks, and does not begin: at once)
+            await asyncio.sleep(0)
         tasks = [attempt.task for attempt in left if attempt.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=CLEAN_UP_SECONDS)
@@ -133,8 +138,8 @@ class Attempts:
         await self._processes.close()
         return len(left)
 
-    async def _run(self, attempt: Attempt) -> None:
-        attempt.has_begun = True
+    async def _run(self, attempt: Attempt, task: asyncio.Task[None]) -> None:
+        attempt.task = task
         logs.begin_attempt(attempt.job)
         outcome = await execute(attempt.processor, attempt.job, attempt.context, self._threads, self._processes)
         if attempt.overruled_at is None:
@@ -155,12 +160,12 @@ class Attempts:
         attempt.overruled_at = time.monotonic()
         self._conclude(attempt, outcome)
         self._tell(attempt, reason)
-        attempt.deadline = self.deadlines.add(STOP_SECONDS, partial(self._note_stuck, attempt))
+        attempt.deadline = self.deadlines.add(attempt.overruled_at + STOP_SECONDS, self._note_stuck, attempt)
 
     def _tell(self, attempt: Attempt, reason: StopReason) -> None:
         """A coroutine is interrupted; a thread can only be asked. What has not begun looks when it does."""
         attempt.context.stop_reason = reason
-        if attempt.has_begun and attempt.task is not None and not attempt.processor.runs_in_thread:
+        if attempt.task is not None and not attempt.processor.runs_in_thread:
             attempt.task.cancel()
 
     def _conclude(self, attempt: Attempt, outcome: Outcome | None) -> None:

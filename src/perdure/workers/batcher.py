@@ -36,7 +36,8 @@ class Batcher(Generic[Item]):
         self._save = save
         self._signals = signals
         self._saved = saved
-        self._queue: asyncio.Queue[Item] = asyncio.Queue()
+        self._waiting: list[Item] = []
+        self._put = asyncio.Event()
         self._has_ended = False
         self._settled = asyncio.Event()
         self._settled.set()
@@ -47,7 +48,8 @@ class Batcher(Generic[Item]):
         self.unsaved += 1
         if not self._has_ended:
             self._settled.clear()
-        self._queue.put_nowait(item)
+        self._waiting.append(item)
+        self._put.set()
 
     async def join(self) -> None:
         await self._settled.wait()
@@ -61,9 +63,10 @@ class Batcher(Generic[Item]):
 
     async def _save_all(self) -> None:
         while True:
-            batch = [await self._queue.get()]
-            while len(batch) < MAX_BATCH and not self._queue.empty():
-                batch.append(self._queue.get_nowait())
+            if not self._waiting:
+                self._put.clear()
+                await self._put.wait()
+            batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             await self._save_surely(batch)
             self.unsaved -= len(batch)
             self._saved()

@@ -83,17 +83,35 @@ class Completer:
                 await self._record([replace(conclusions[0], outcome=_cannot_be_stored(error))])
 
     async def _record(self, conclusions: list[Conclusion]) -> None:
+        transitions = _transitions(conclusions)
+        quiet = await self._record_quiet(conclusions, transitions)
+        if quiet and len(quiet) == len(transitions):
+            self._recorder.announce(Recorded(quiet, []))
+            return
+        if quiet:
+            written = {one.before.claim_key for one in quiet}
+            conclusions = [one for one in conclusions if one.job.claim_key not in written]
+            transitions = _transitions(conclusions)
         now = self._database.clock.now()
         async with self._database.transaction() as connection:
-            recorded = await self._recorder.record(connection, _transitions(conclusions), now)
+            recorded = await self._recorder.record(connection, transitions, now)
             if recorded.refused:
                 again = await self._still_ours(connection, conclusions, recorded)
                 recorded += await self._recorder.record(connection, _transitions(again), now)
             await self._keep_logs(connection, conclusions, recorded)
             dropped = await self._keep_outputs(connection, conclusions, recorded)
-        self._recorder.announce(recorded)
+        self._recorder.announce(replace(recorded, held=[*quiet, *recorded.held]))
         if dropped:
             self._wakeup.ring(Topic.FILE_REMOVALS)
+
+    async def _record_quiet(self, conclusions: list[Conclusion], transitions: list[Transition]) -> Sequence[Transition]:
+        """Saves what it can of a batch in which all is quiet, in one round trip, and returns it; of others, nothing."""
+        if any(one.outputs or one.log is not None for one in conclusions):
+            return []
+        if not all(map(self._recorder.is_quiet, transitions)):
+            return []
+        async with self._database.statement() as driver:
+            return await self._recorder.record_quiet(driver, transitions)
 
     async def _keep_outputs(
         self, connection: AsyncConnection, conclusions: list[Conclusion], recorded: Recorded

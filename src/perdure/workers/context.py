@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,8 +24,8 @@ from perdure.workers.store_watcher import StoreWatcher
 
 MAX_PROGRESS_MESSAGE = 200
 
-_opening_log = threading.Lock()
-"""One for all: it is held for a moment, and only by those who say something."""
+_making = threading.Lock()
+"""One for all: it is held for a moment, and only by those who say or save something."""
 
 
 class StopReason(Enum):
@@ -36,25 +38,40 @@ class StopReason(Enum):
     LEASE_LOST = auto()
 
 
-class AttemptContext:
-    """The ``JobContext`` of one attempt. Its methods may be called from any thread."""
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What the attempts of a worker reach through their contexts. Made in the event loop's thread."""
 
-    def __init__(
-        self,
-        job: Job,
-        files: FileCommands,
-        watcher: StoreWatcher,
-        report: Callable[[Job, dict[str, Any]], None],
-        log_of: Callable[[Job], AttemptLog],
-    ) -> None:
+    files: FileCommands
+    watcher: StoreWatcher
+    report: Callable[[Job, dict[str, Any]], None]
+    log_of: Callable[[Job], AttemptLog]
+    event_loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    thread: int = field(default_factory=threading.get_ident)
+
+
+class AttemptContext:
+    """The ``JobContext`` of one attempt. Its methods may be called from any thread.
+
+    Its log and its outputs are made when there is something to say or to save: most attempts do neither.
+    """
+
+    __slots__ = (
+        "_is_closed",
+        "_job",
+        "_outputs",
+        "_reach",
+        "attempt_log",
+        "has_seen_stop",
+        "last_progress",
+        "stop_reason",
+    )
+
+    def __init__(self, job: Job, reach: Reach) -> None:
         self._job = job
-        self._store = files.store
-        self._watcher = watcher
-        self._report = report
-        self._log_of = log_of
+        self._reach = reach
         self.attempt_log: AttemptLog | None = None
-        """Made when there is something to say: most attempts say nothing."""
-        self.outputs = Outputs(files, watcher, job.timeout_seconds, lambda: self.cancelled)
+        self._outputs: Outputs | None = None
         self.stop_reason: StopReason | None = None
         self.has_seen_stop = False
         """Whether the processor knows that it was told to stop: it looked, or was interrupted."""
@@ -66,7 +83,7 @@ class AttemptContext:
         self._is_closed = True
         if self.attempt_log is not None:
             self.attempt_log.close()
-        return self.outputs.close()
+        return [] if self._outputs is None else self._outputs.close()
 
     @property
     def job_id(self) -> UUID:
@@ -89,7 +106,7 @@ class AttemptContext:
         bounded = round(min(max(0.0, float(percent)), 100.0), 2)  # in this order, NaN is 0
         shown = None if message is None else storable(message)[:MAX_PROGRESS_MESSAGE]
         self.last_progress = {"percent": bounded, "message": shown}
-        self._report(self._job, self.last_progress)
+        self._reach.report(self._job, self.last_progress)
 
     def log(self, message: str, *, level: Level = "info") -> None:
         text, kind = str(message), LogLevel(level)
@@ -103,20 +120,37 @@ class AttemptContext:
 
     def _open_log(self) -> AttemptLog | None:
         """The attempt's log; None once the attempt is concluded."""
-        with _opening_log:
+        with _making:
             if self._is_closed:
                 return None
             if self.attempt_log is None:
-                self.attempt_log = self._log_of(self._job)
+                self.attempt_log = self._reach.log_of(self._job)
             return self.attempt_log
+
+    @property
+    def outputs(self) -> Outputs:
+        with _making:
+            if self._outputs is None:
+                reach = self._reach
+                self._outputs = Outputs(
+                    reach.files,
+                    reach.watcher,
+                    self._job.timeout_seconds,
+                    lambda: self.cancelled,
+                    event_loop=reach.event_loop,
+                    thread=reach.thread,
+                )
+                if self._is_closed:
+                    self._outputs.close()
+            return self._outputs
 
     def input_path(self, file_id: str) -> Path:
         try:
-            path = self._store.path(UUID(file_id))
+            path = self._reach.files.store.path(UUID(file_id))
         except ValueError:
             raise NotRetryable("file must be the id of an uploaded file (POST /v1/files)") from None
         if not path.is_file():
-            self._watcher.require()  # else it may well be there, and another worker or a later attempt finds it
+            self._reach.watcher.require()  # else it may well be there, and another worker or a later attempt finds it
             raise NotRetryable("There is no file with this id (any more). Upload it with POST /v1/files.")
         return path
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
+from typing import Any
 
 MANY_GIVEN_UP = 64
 """So many deadlines that were given up may stay in the heap, or as many as there are others, before it is cleared."""
@@ -19,10 +20,11 @@ MANY_GIVEN_UP = 64
 
 @dataclass(slots=True, eq=False)
 class Deadline:
-    """What is called at ``at``; None once it was, or was given up."""
+    """``call`` is called with ``about`` at ``at``; None once it was, or was given up."""
 
     at: float
-    call: Callable[[], None] | None
+    call: Callable[[Any], None] | None
+    about: Any
 
 
 class Deadlines:
@@ -39,11 +41,12 @@ class Deadlines:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
 
-    def add(self, seconds: float, call: Callable[[], None]) -> Deadline:
-        """Has ``call`` called in ``seconds``, once, unless it is removed before."""
-        deadline = Deadline(time.monotonic() + seconds, call)
-        heappush(self._heap, (deadline.at, next(self._number), deadline))
-        self._look()
+    def add(self, at: float, call: Callable[[Any], None], about: Any) -> Deadline:
+        """Has ``call`` called with ``about`` at ``at``, once, unless it is removed before."""
+        deadline = Deadline(at, call, about)
+        heappush(self._heap, (at, next(self._number), deadline))
+        if self.earliest is None or at < self.earliest:
+            self._look()
         return deadline
 
     def remove(self, deadline: Deadline) -> None:
@@ -56,7 +59,9 @@ class Deadlines:
             self._heap = [entry for entry in self._heap if entry[2].call is not None]
             heapify(self._heap)
             self._given_up = 0
-        self._look()
+            self._look()
+        elif deadline is self._heap[0][2]:
+            self._look()
 
     def _look(self) -> None:
         heap = self._heap
@@ -88,7 +93,7 @@ class Deadlines:
                 if call is None:
                     self._given_up -= 1
                 else:
-                    call()
+                    call(deadline.about)
         finally:  # a mistake of one must not take the others' time-outs
             self._look()
             self._arm()

@@ -32,17 +32,24 @@ class AttemptEnded(Exception):
 
 
 class Outputs:
-    """``save`` may be called from any thread but the event loop's own; ``close`` ends it."""
+    """``save`` may be called from any thread but the event loop's own, ``thread``; ``close`` ends it."""
 
     def __init__(
-        self, files: FileCommands, watcher: StoreWatcher, timeout_seconds: float, stopped: Callable[[], bool]
+        self,
+        files: FileCommands,
+        watcher: StoreWatcher,
+        timeout_seconds: float,
+        stopped: Callable[[], bool],
+        *,
+        event_loop: asyncio.AbstractEventLoop,
+        thread: int,
     ) -> None:
         self._files = files
         self._watcher = watcher
         self._keep_seconds = timeout_seconds + GRACE_SECONDS
         self._stopped = stopped
-        self._event_loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
+        self._event_loop = event_loop
+        self._thread = thread
         self._lock = threading.Lock()
         self._saved: list[File] = []
         self._closed = False

@@ -14,7 +14,7 @@ from uuid import uuid4
 from perdure.db.session import Database
 from perdure.models.history import MAX_SERIES, MINUTE, OTHERS, Tally, by_the_hour
 from perdure.repositories.tally_repository import TallyRepository
-from perdure.signals import JobsSubmitted, JobTransitioned, Signals
+from perdure.signals import JobsSubmitted, Signals, StepsRecorded
 from perdure.workers.loop import Loop
 
 INTERVAL_SECONDS = 5.0
@@ -63,7 +63,7 @@ class Tallier(Loop):
         self._series: set[tuple[str, str]] = set()
         """Those of the hour."""
         signals.subscribe(JobsSubmitted, self._submitted)
-        signals.subscribe(JobTransitioned, self._transitioned)
+        signals.subscribe(StepsRecorded, self._recorded)
 
     async def tick(self) -> float:
         await self.save()
@@ -89,18 +89,17 @@ class Tallier(Loop):
         for (queue, job_type), number in Counter(zip(signal.queues, signal.job_types, strict=True)).items():
             self._tally(queue, job_type).counts["submitted"] += number
 
-    def _transitioned(self, signal: JobTransitioned) -> None:
-        """Called for every step of every job: it does as little as it can."""
+    def _recorded(self, signal: StepsRecorded) -> None:
         column = _COLUMNS.get(signal.event)
-        if column is None and signal.wait_seconds is None:
+        if column is None and not signal.attempts:
             return
         tally = self._tally(signal.queue, signal.job_type)
         if column is not None:
-            tally.counts[column] += 1
-        if signal.wait_seconds is not None and signal.duration_seconds is not None:
-            tally.count_attempt(signal.wait_seconds, signal.duration_seconds)
-            self._counted.wait_seconds += signal.wait_seconds
-            self._counted.duration_seconds += signal.duration_seconds
+            tally.counts[column] += signal.count
+        tally.count_attempts(signal.attempts)
+        for wait_seconds, duration_seconds in signal.attempts:
+            self._counted.wait_seconds += wait_seconds
+            self._counted.duration_seconds += duration_seconds
 
     def _tally(self, queue: str, job_type: str) -> Tally:
         """That of the present minute."""

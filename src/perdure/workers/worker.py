@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from math import inf
 from uuid import UUID
 
@@ -19,6 +18,7 @@ from perdure.models.job import Job
 from perdure.models.lane import LaneName
 from perdure.models.place import END, START, Place
 from perdure.processors.base import Processor
+from perdure.repositories.job_claims import JobClaims
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.limit_repository import LimitRepository
 from perdure.signals import JobsClaimed, Signals
@@ -145,18 +145,17 @@ class Worker(Loop):
         began = time.monotonic()
         marks = self._watermark.marks(began)
         walks = self._lane_walk.is_due(began)
+        free = self._free
         try:
-            claimed, walk_again = await self._claimed(worker_id, marks, walks=walks)
+            taken, walk_again = await self._claimed(worker_id, free, marks, walks=walks)
         except Unavailable:
             self._unanswered_at = time.monotonic()
             raise
-        for queue, taken, is_full in claimed:
-            last = next((job.place for job in reversed(taken) if not job.is_limited), None)
-            if last is not None:
-                self._watermark.note_claim(queue, last, is_full=is_full)
-            self._start(worker_id, queue, taken)
+        self._backlog = len(taken) >= free  # more may be waiting: look again as soon as a slot is free
+        self._note_marks(taken)
+        self._start(worker_id, taken)
         ended = time.monotonic()
-        took = any(taken for _, taken, _ in claimed)
+        took = bool(taken)
         if not took and not walks:
             self._lane_walk.look_next()
             walk_again = 0.0
@@ -168,30 +167,45 @@ class Worker(Loop):
         return min(self._watermark.seconds_until_start(ended), walk_again)
 
     async def _claimed(
-        self, worker_id: UUID, marks: Mapping[str, Place] | None, *, walks: bool
-    ) -> tuple[list[tuple[str, Sequence[Job], bool]], float]:
-        """Per queue what was claimed, and whether that filled the last free slot; and when to walk the lanes again."""
-        claimed: list[tuple[str, Sequence[Job], bool]] = []
-        free = self._free
-        async with self._database.transaction() as connection:
-            jobs, limits = JobRepository(connection), LimitRepository(connection)
-            lanes, walk_again = await self._walk(limits, free) if walks else ({}, inf)
-            for queue in await self._queues_with_work(jobs, marks, lanes):
-                claim = jobs.claim if queue not in lanes else partial(limits.claim, lanes[queue])
-                taken = await claim(
+        self, worker_id: UUID, free: int, marks: Mapping[str, Place] | None, *, walks: bool
+    ) -> tuple[Sequence[Job], float]:
+        """Up to ``free`` jobs, queue by queue in order; and when to walk the lanes again."""
+        walk_again = inf
+        if walks:
+            async with self._database.transaction() as connection:
+                limits = LimitRepository(connection)
+                lanes, walk_again = await self._walk(limits, free)
+                if lanes:
+                    return await self._claimed_with(limits, lanes, worker_id, free, marks), walk_again
+        async with self._database.statement() as driver:
+            sees_files = self._watcher.sees_files
+            claims = JobClaims(driver)
+            taken = await claims.claim(self._places(marks), self._job_types, free, worker_id, sees_files=sees_files)
+        return taken, walk_again
+
+    async def _claimed_with(
+        self,
+        limits: LimitRepository,
+        lanes: Mapping[str, Sequence[LaneName]],
+        worker_id: UUID,
+        free: int,
+        marks: Mapping[str, Place] | None,
+    ) -> list[Job]:
+        """The same where jobs of these lanes, by queue, may be among them: one queue after the other."""
+        ready = await limits.ready_queues() if marks is None else marks
+        taken: list[Job] = []
+        for queue in self._queues or sorted({*ready, *lanes}):
+            if (queue in ready or queue in lanes) and len(taken) < free:
+                taken += await limits.claim(
+                    lanes.get(queue, ()),
                     queue,
                     self._job_types,
-                    free,
+                    free - len(taken),
                     worker_id,
                     start=START if marks is None else marks.get(queue, END),
                     sees_files=self._watcher.sees_files,
                 )
-                free -= len(taken)
-                claimed.append((queue, taken, free == 0))
-                if free == 0:
-                    break
-        self._backlog = free == 0  # more may be waiting: look again as soon as a slot is free
-        return claimed, walk_again
+        return taken
 
     async def _walk(self, limits: LimitRepository, free: int) -> tuple[Mapping[str, Sequence[LaneName]], float]:
         """By queue the lanes to claim from as well, and in how many seconds to look for more if nobody rings."""
@@ -206,14 +220,18 @@ class Worker(Loop):
                 held[lane.name.queue].append(lane.name)
         return held, self._lane_walk.note(found, time.monotonic())
 
-    async def _queues_with_work(
-        self, jobs: JobRepository, marks: Mapping[str, Place] | None, lanes: Mapping[str, Sequence[LaneName]]
-    ) -> Iterable[str]:
-        """The queues to claim from, in order; of those named for this worker, no other."""
-        if self._queues:
-            return self._queues if marks is None else [one for one in self._queues if one in marks or one in lanes]
-        ready = await (jobs.ready_queues() if marks is None else jobs.ready_beyond(marks))
-        return sorted({*ready, *lanes}) if lanes else ready
+    def _places(self, marks: Mapping[str, Place] | None) -> Sequence[str] | Mapping[str, Place]:
+        """The queues to claim from; of those named for this worker, no other."""
+        if marks is None:
+            return self._queues
+        return {queue: mark for queue, mark in marks.items() if not self._queues or queue in self._queues}
+
+    def _note_marks(self, taken: Sequence[Job]) -> None:
+        """Of each queue, the last place claimed from; the last queue's may have more behind it."""
+        last = {job.queue: job for job in taken if not job.is_limited}
+        for queue, job in last.items():
+            is_full = self._backlog and queue == taken[-1].queue
+            self._watermark.note_claim(queue, job.place, is_full=is_full)
 
     async def _take_up(self, worker_id: UUID, unanswered_at: float) -> None:
         """Starts what a claim took whose answer was lost: while our lease lives, nobody else would."""
@@ -222,18 +240,15 @@ class Worker(Loop):
         here = self._attempts.job_ids
         async with self._database.snapshot() as connection:
             held = await JobRepository(connection).held(worker_id)
-        for job in held:
-            if job.job_id not in here:
-                self._start(worker_id, job.queue, [job])
+        self._start(worker_id, [job for job in held if job.job_id not in here])
         if time.monotonic() - unanswered_at > UNANSWERED_SECONDS:
             self._unanswered_at = None
 
-    def _start(self, worker_id: UUID, queue: str, taken: Sequence[Job]) -> None:
+    def _start(self, worker_id: UUID, taken: Sequence[Job]) -> None:
         if self.lease is None or self.lease.worker_id != worker_id:
             self._unanswered_at = time.monotonic()  # lost meanwhile, so others' to rescue; else taken up again
             return
         if taken:
             job_ids, job_types = zip(*((job.job_id, job.job_type) for job in taken), strict=True)
-            self._signals.emit(JobsClaimed(worker_id, queue, job_ids, job_types))
-        for job in taken:
-            self._attempts.start(job)
+            self._signals.emit(JobsClaimed(worker_id, job_ids, job_types))
+        self._attempts.start(taken)
