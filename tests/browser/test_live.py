@@ -74,6 +74,15 @@ def test_updates_can_be_paused(page, client):
     is_live(page)
 
 
+def test_a_job_is_followed_to_its_end(page, client):
+    job = client.submit(SLEEP, {"seconds": 2})["job_id"]
+    page.goto(f"/jobs/{job}")
+    expect(page.locator("#job-head .badge")).to_have_text("Succeeded")
+    expect(page.locator("#story")).to_contain_text("Attempt 1 succeeded")
+    expect(page.get_by_role("heading", name="Result")).to_be_visible()
+    expect(page.get_by_role("button", name="Retry")).to_be_visible()
+
+
 def test_the_overview_keeps_up(page, client):
     client.submit(SLEEP, {"seconds": 0})
     page.goto("/")

@@ -32,7 +32,7 @@ async def test_a_sample_is_one_of_success_unless_another_event_is_named(http):
         "✓ report.build succeeded",
     )
     assert "✗ FAILED: a.b" in failure["text"]
-    assert "https://jobs.example.com/v1/jobs/" in failure["html"]
+    assert "https://jobs.example.com/jobs/" in failure["html"]
     assert failure["templates"]["html"] == "perdure/job_failure.html"
 
 

@@ -81,6 +81,11 @@ def exact(at: datetime) -> str:
     return f"{at.astimezone(UTC):%a %d %b %Y, %H:%M:%S} UTC"
 
 
+def clock(at: datetime) -> str:
+    """The time of day, to the millisecond, as in a log."""
+    return f"{at.astimezone(UTC):%H:%M:%S}.{at.microsecond // 1_000:03}"
+
+
 def iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -98,6 +103,15 @@ def size(count: int) -> str:
 def pretty(value: Any) -> str:
     """JSON as people read it."""
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def with_code(text: str) -> Markup:
+    """A sentence of ours, with what stands between backticks as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # somebody else's text in it has one
+        return Markup("{}").format(text)
+    code, plain = Markup("<code>{}</code>"), Markup("{}")
+    return Markup("").join((code if odd % 2 else plain).format(one) for odd, one in enumerate(parts))
 
 
 _JSON_PARTS = re.compile(
@@ -141,9 +155,11 @@ FILTERS = {
         duration,
         rough,
         exact,
+        clock,
         iso,
         size,
         pretty,
+        with_code,
         json_marks,
         short_id,
         plural,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping, select
@@ -43,3 +44,15 @@ class DeliveryQueries:
         """Every try of a delivery, in order."""
         query = select(_TRIES).where(DeliveryAttemptRow.delivery_id == delivery_id).order_by(DeliveryAttemptRow.number)
         return (await self._connection.execute(query)).mappings().all()
+
+    async def tries_of(self, delivery_ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+        """Every try of each of the deliveries, in order."""
+        query = (
+            select(_TRIES)
+            .where(DeliveryAttemptRow.delivery_id.in_(delivery_ids))
+            .order_by(DeliveryAttemptRow.delivery_id, DeliveryAttemptRow.number)
+        )
+        found: dict[UUID, list[dict[str, Any]]] = {delivery_id: [] for delivery_id in delivery_ids}
+        for row in (await self._connection.execute(query)).mappings():
+            found[row["delivery_id"]].append(dict(row))
+        return found

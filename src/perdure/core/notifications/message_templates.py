@@ -51,7 +51,7 @@ Values = Mapping[str, Any]
 
 _LEAST_AROUND: Values = {"url": None, "unsubscribe_url": None, "subscription": None}
 _MOST_AROUND: Values = {
-    "url": f"https://jobs.example.com/v1/jobs/{SAMPLE_ID}",
+    "url": f"https://jobs.example.com/jobs/{SAMPLE_ID}",
     "unsubscribe_url": f"https://jobs.example.com/v1/unsubscribe/{SAMPLE_ID.hex}",
     "subscription": "ops",
 }

@@ -22,7 +22,7 @@ from perdure.core.notifications.unsubscribing import UnsubscribeLinks
 from perdure.errors import ConfigurationError
 from perdure.models.delivery import Delivery
 
-JOB_PATH = "/v1/jobs/"
+JOB_PATH = "/jobs/"
 """Where a job is looked at, below the public address; its id follows."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perdure.dashboard.pages import changes, job_actions, jobs, overview, preferences, session, static_files
+from perdure.dashboard.pages import changes, job, job_actions, jobs, overview, preferences, session, static_files
 
 ROUTERS = (
     static_files.router,
@@ -12,4 +12,5 @@ ROUTERS = (
     overview.router,
     job_actions.router,
     jobs.router,
+    job.router,
 )

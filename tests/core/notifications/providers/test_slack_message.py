@@ -96,10 +96,10 @@ def test_a_later_run_is_told_and_what_is_unknown_is_left_out():
 
 
 def test_the_job_s_page_is_a_link_where_it_is_known():
-    url = "https://jobs.example.com/v1/jobs/1?a=1&b=x|y>z"
+    url = "https://jobs.example.com/jobs/1?a=1&b=x|y>z"
     payload = slack_payload(a_message(recipient="slack", url=url))
     assert_valid(payload)
-    linked = "<https://jobs.example.com/v1/jobs/1?a=1&amp;b=x%7Cy&gt;z|Look at the job>"
+    linked = "<https://jobs.example.com/jobs/1?a=1&amp;b=x%7Cy&gt;z|Look at the job>"
     assert [text["text"] for text in shown(payload)].count(linked) == 1
     assert not any(block["type"] == "actions" for block in payload["blocks"]), "Slack warns of buttons without an app"
 
