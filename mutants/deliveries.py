@@ -64,7 +64,7 @@ DELIVERIES = (
     Mutant(
         "a probe is spent on somebody who is not told",
         "core/notifications/circuits.py",
-        "return circuit.unprobed(now) if call.was_probe else circuit",
+        "return circuit.unprobed() if call.was_probe else circuit",
         "return circuit",
         (POLICY,),
     ),

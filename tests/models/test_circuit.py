@@ -116,8 +116,8 @@ def test_what_fails_for_a_recipient_s_own_sake_speaks_for_the_destination_rather
 
 def test_a_probe_that_was_not_made_leaves_its_turn_to_the_next():
     waiting = replace(opened(), blocked_until=at(500))
-    assert waiting.unprobed(at(100)) == replace(waiting, blocked_until=at(100))
-    assert untroubled().unprobed(at(100)) == untroubled()
+    assert waiting.unprobed() == replace(waiting, blocked_until=None)
+    assert untroubled().unprobed() == untroubled()
 
 
 def test_a_refusal_of_us_pauses_it_until_something_is_let_in():

@@ -414,6 +414,25 @@ async def test_no_more_at_a_time_go_to_one_destination_whoever_sends(platform):
         assert await one.statuses() == {("SENT", None): 33}
 
 
+async def test_what_is_cut_off_when_a_process_ends_is_on_record_and_waits_for_no_lease(platform):
+    hanging, other = Fake(), Fake()
+    hanging.gate.clear()
+    async with notifying(platform, hanging) as bench:
+        await bench.write(3)
+        await bench.notifier.tick()
+        await asyncio.sleep(0)
+        assert len(hanging.calls) == 3
+    async with notifying(platform, other) as bench:
+        assert await bench.statuses() == {("RETRYING", None): 3}
+        async with platform.database.snapshot() as connection:
+            tries = text("SELECT DISTINCT verdict, error_type FROM perdure.delivery_attempts")
+            assert (await connection.execute(tries)).all() == [("ambiguous", "interrupted")]
+        assert await bench.circuit() is None, "it says nothing of the destination"
+        await bench.age(40)
+        await bench.work()
+        assert await bench.statuses() == {("SENT", None): 3}
+
+
 class Mute(Fake):
     """A provider that cannot even say what it lacks."""
 

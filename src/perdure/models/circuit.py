@@ -118,9 +118,9 @@ class Circuit:
             resumed_at=now if self.state is CircuitState.PAUSED else self.resumed_at,
         )
 
-    def unprobed(self, now: datetime) -> Circuit:
+    def unprobed(self) -> Circuit:
         """The delivery that was to be its probe ended without a call: the next one may be it, at once."""
-        return self if self.state is CircuitState.CLOSED else replace(self, blocked_until=now)
+        return self if self.state is CircuitState.CLOSED else replace(self, blocked_until=None)
 
     def _answered(self, now: datetime) -> Circuit:
         if self.state is not CircuitState.CLOSED or _begins_window(self, now):

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import replace
 
 from perdure.core.notifications.circuits import note_calls
-from perdure.core.notifications.providers.base import Provider
+from perdure.core.notifications.providers.base import Message, Provider
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.rendering import MessageRenderer
 from perdure.db.session import Database
@@ -52,6 +52,11 @@ WALK_SECONDS = 0.2
 """Until the next look, where there are more destinations than one look takes in."""
 LEASE_MARGIN_SECONDS = 30.0
 """A try is cut at its policy's deadline; its lease lasts this much longer, so that its end can be written."""
+INTERRUPTED = Attempt(
+    verdict=Verdict.AMBIGUOUS,
+    error_type="interrupted",
+    message="the process that was sending was told to end; it may have been sent",
+)
 
 
 class Notifier(Loop):
@@ -137,12 +142,14 @@ class Notifier(Loop):
         )
 
     async def drain(self, grace_seconds: float) -> None:
-        """Lets tries under way end for ``grace_seconds``; one cut off is taken up again when its lease ends."""
+        """Lets tries under way end for ``grace_seconds``; those that are cut off are put on record, and tried again."""
         self.stop()
         if self.in_flight:
             await asyncio.wait(self.in_flight, timeout=grace_seconds)
-        for task in tuple(self.in_flight):
+        cut_off = tuple(self.in_flight)
+        for task in cut_off:
             task.cancel()
+        await asyncio.gather(*cut_off, return_exceptions=True)
         await self.completer.join()
 
     def _start(self, claimed: ClaimedDelivery, suppressed: SuppressionReason | None) -> None:
@@ -174,16 +181,21 @@ class Notifier(Loop):
             attempt = Attempt(verdict=Verdict.PERMANENT, error_type="rendering", message=cause_of(error))
             ended = delivery.fail(FailureReason.RENDERING_FAILED, now)
             return self.completer.put(Concluded(ended, call_of(delivery, claimed), tried(delivery, now, 0.0, attempt)))
-        started = time.monotonic()
-        found = await find_earlier(provider, delivery, message)
-        attempt = found or await send(provider, message)
-        seconds = time.monotonic() - started
-        concluded = delivery.conclude(
-            attempt, self._database.clock.now(), provider.policy, excused_seconds=claimed.excused_seconds
-        )
-        one_try = tried(delivery, now, seconds, attempt)
-        answer = None if found is not None else attempt
-        return self.completer.put(Concluded(concluded, call_of(delivery, claimed), one_try, answer))
+        return await self._try(claimed, delivery, provider, message)
+
+    async def _try(self, claimed: ClaimedDelivery, delivery: Delivery, provider: Provider, message: Message) -> None:
+        began, started, answer = self._database.clock.now(), time.monotonic(), None
+        attempt = INTERRUPTED
+        try:
+            found = await find_earlier(provider, delivery, message)
+            attempt = found or await send(provider, message)
+            answer = None if found is not None else attempt
+        finally:  # also where this process is told to end: so the next try need not wait for the lease of this one
+            ended = delivery.conclude(
+                attempt, self._database.clock.now(), provider.policy, excused_seconds=claimed.excused_seconds
+            )
+            one_try = tried(delivery, began, time.monotonic() - started, attempt)
+            self.completer.put(Concluded(ended, call_of(delivery, claimed), one_try, answer))
 
     def _ended_untried(
         self, provider: Provider, delivery: Delivery, suppressed: SuppressionReason | None, excused_seconds: float

@@ -66,4 +66,4 @@ def _is_of_interest(call: Call, attempt: Attempt | None) -> bool:
 def _concluded(circuit: Circuit, call: Call, attempt: Attempt | None, now: datetime) -> Circuit:
     if attempt is not None:
         return circuit.conclude(attempt, now, was_probe=call.was_probe)
-    return circuit.unprobed(now) if call.was_probe else circuit
+    return circuit.unprobed() if call.was_probe else circuit
