@@ -6,7 +6,7 @@ STAMP := $(VENV)/.complete
 PLATFORMS := tests/processes tests/containers tests/cli
 BROWSER := tests/browser
 
-.PHONY: help setup demo dev test test-processes test-browser mutants chaos bench check format reference docs requirements clean
+.PHONY: help setup demo dev test test-processes test-browser pictures mutants chaos bench check format reference docs requirements clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ test-processes: $(STAMP) ## Run the tests of whole platforms: started, killed, c
 test-browser: $(STAMP) ## Have Chromium draw the dashboard and the mails, use and measure them; pictures are left in build/
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/pytest --numprocesses=2 --dist=loadgroup $(BROWSER)
+
+pictures: $(STAMP) ## Draw the pictures of the dashboard in docs/pictures anew
+	$(BIN)/python -m tests.browser.chromium
+	$(BIN)/python -m tests.browser.pictures
 
 mutants: $(STAMP) ## Break one promise after another in a copy of the code; the tests must notice each
 	$(BIN)/python -m mutants

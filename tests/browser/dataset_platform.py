@@ -196,9 +196,10 @@ def _count(tally: Tally, kind: JobType, random: Random, minutes: float, now: dat
     bad = 5 if abs((now - at).total_seconds() - 9 * HOUR) < HOUR else 1
     failed = min(int(ended * kind.failing * bad + random.random()), ended)
     tally.counts.update(submitted=ended, succeeded=ended - failed, failed=failed, retried=failed * 2, cancelled=0)
-    for _ in range(min(ended, 8)):
-        wait = random.expovariate(1 / (0.2 + by_day * 0.6 * bad))
-        tally.count_attempt(wait, random.lognormvariate(kind.log_seconds, 0.5))
+    usual = 0.2 + by_day * 0.6 * bad
+    tally.count_attempts(
+        [(random.expovariate(1 / usual), random.lognormvariate(kind.log_seconds, 0.5)) for _ in range(min(ended, 8))]
+    )
 
 
 async def write_deliveries(connection: AsyncConnection, steps: Sequence[Transition], random: Random) -> None:

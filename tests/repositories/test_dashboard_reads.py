@@ -145,7 +145,7 @@ async def test_a_stretch_as_a_whole_is_the_sum_of_its_steps(any_database):
                     width_seconds=width, starts_at=start + step * timedelta(seconds=width), queue="q", job_type=job_type
                 )
                 tally.counts.update(succeeded=1 + number, failed=number)
-                tally.count_attempt(0.1 * (number + 1), 1.0)
+                tally.count_attempts([(0.1 * (number + 1), 1.0)])
                 tallies.append(tally)
     async with any_database.transaction() as connection:
         await TallyRepository(connection).add(first_id_at(start), start, {}, tallies)
