@@ -26,6 +26,7 @@ async def test_what_is_done_in_a_transaction_is_committed_together_or_not_at_all
         "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$",
         "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '57014'; END $$",
         "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '53300'; END $$",
+        "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '53100'; END $$",
     ],
 )
 async def test_what_passes_is_unavailable_and_the_next_call_works(database, statement):
@@ -34,6 +35,32 @@ async def test_what_passes_is_unavailable_and_the_next_call_works(database, stat
             await connection.execute(text(statement))
     async with database.snapshot() as connection:
         assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
+
+
+async def test_a_server_that_takes_no_more_writes_is_left_for_one_that_does(embedded_url):
+    """As after a failover, where the old primary goes on as a standby."""
+    one_connection = Database(DatabaseUrl.parse(embedded_url), pool_size=1)
+    async with one_connection.transaction() as connection:
+        await connection.execute(text("SET default_transaction_read_only = on"))
+    with pytest.raises(Unavailable):
+        async with one_connection.transaction() as connection:
+            await connection.execute(text("DELETE FROM perdure.queues"))
+    async with one_connection.transaction() as connection:
+        await connection.execute(text("DELETE FROM perdure.queues"))
+    await one_connection.close()
+
+
+async def test_a_server_that_takes_no_writes_is_none_to_connect_to(embedded_url):
+    standby = Database(DatabaseUrl.parse(f"{embedded_url}&options=-c%20default_transaction_read_only%3Don"))
+    with pytest.raises(Unavailable):
+        await standby.read_clock()
+    await standby.close()
+
+
+async def test_of_several_servers_the_one_that_can_be_used_is_taken(embedded_url):
+    several = Database(DatabaseUrl.parse(embedded_url.replace("host=", "host=/nowhere,")))
+    await several.read_clock()
+    await several.close()
 
 
 async def test_a_mistake_of_ours_is_not_hidden_as_unavailable(database):

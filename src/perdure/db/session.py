@@ -14,6 +14,7 @@ from typing import Any
 
 import asyncpg
 import orjson
+from asyncpg.connect_utils import SessionAttribute
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -31,6 +32,9 @@ UNHEARD_SECONDS = 35.0
 """How long a unit of work may take. The server ends a statement before that: whoever still waits has lost it."""
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000
 """A transaction of ours that hangs must not hold its locks, nor the horizon of vacuum, for long."""
+
+WRITABLE = SessionAttribute.read_write
+"""Of several servers that the URL names, the one that takes writes: after a failover another than before."""
 
 # Each statement of ours has its index, in the order that it asks for. Where the planner knows too little (tables that
 # are new, statistics that are old, a plan kept from when a table was small), it is not to choose what reads more: all
@@ -63,6 +67,7 @@ class Database:
             return await asyncpg.connect(
                 self.url.asyncpg,
                 timeout=CONNECT_TIMEOUT_SECONDS,
+                target_session_attrs=WRITABLE,
                 server_settings={
                     "application_name": application_name(),
                     "statement_timeout": str(STATEMENT_TIMEOUT_MS),
@@ -71,7 +76,7 @@ class Database:
                     **_PLANNER,
                 },
             )
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             raise Unavailable(
                 "The database cannot be reached just now; try again, or let `perdure doctor` say why."
             ) from error
@@ -128,6 +133,10 @@ class Database:
             except TimeoutError:  # a rollback would not be heard either
                 await connection.invalidate()
                 raise
+            except DBAPIError as error:
+                if _sqlstate(error) == _READ_ONLY:
+                    await connection.invalidate()
+                raise
 
     async def read_clock(self) -> None:
         """Measures how the database's clock stands; half the round trip is taken as the reading's age."""
@@ -159,14 +168,21 @@ async def _unavailable_when_lost() -> AsyncIterator[None]:
 _LOST = (OSError, PoolTimeout, PendingRollbackError, asyncpg.InternalClientError)
 """What it comes to, besides errors of the server, when a connection breaks: the last two as it is used once more, or
 while it was between two messages (the driver loses count)."""
-_PASSING = ("08", "40", "53", "55P03", "57P", "57014")
+_READ_ONLY = "25006"
+"""The server of this connection takes no writes (any more): after a failover it is another's to do so."""
+_PASSING = ("08", "40", "53", "55P03", "57P", "57014", _READ_ONLY)
 """SQLSTATEs of what passes: connection lost, conflict or deadlock, out of resources, a lock or a statement that took
 too long, server shut down (PostgreSQL, appendix A)."""
 
 
+def _sqlstate(error: DBAPIError) -> str | None:
+    sqlstate: str | None = getattr(error.orig, "sqlstate", None)
+    return sqlstate
+
+
 def _will_pass(error: DBAPIError) -> bool:
     """Whether the same thing may succeed later, with nothing changed by us."""
-    sqlstate = getattr(error.orig, "sqlstate", None)
+    sqlstate = _sqlstate(error)
     if sqlstate is None:
         return error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
     return error.connection_invalidated or sqlstate.startswith(_PASSING)

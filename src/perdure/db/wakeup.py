@@ -17,7 +17,7 @@ import asyncpg
 from sqlalchemy import text
 
 from perdure.db.revisions import application_name
-from perdure.db.session import CONNECT_TIMEOUT_SECONDS
+from perdure.db.session import CONNECT_TIMEOUT_SECONDS, WRITABLE
 from perdure.db.url import DatabaseUrl
 
 CHANNEL = "perdure_wakeup"
@@ -103,6 +103,7 @@ class Wakeup:
         connection = await asyncpg.connect(
             self._url.asyncpg,
             timeout=CONNECT_TIMEOUT_SECONDS,
+            target_session_attrs=WRITABLE,
             command_timeout=10,
             server_settings={"application_name": application_name()},
         )
