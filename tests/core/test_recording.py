@@ -8,9 +8,10 @@ from tests import claiming
 from uuid_utils.compat import uuid7
 
 from perdure.core.notifications.dispatcher import NotificationDispatcher
+from perdure.db.wakeup import Topic
 from perdure.models.job import Job
 from perdure.models.lease import WorkerIdentity
-from perdure.models.outcome import Succeeded
+from perdure.models.outcome import ErrorReason, Failed, JobError, Outcome, Released, Snoozed, Succeeded
 from perdure.models.retry import RetryPolicy
 from perdure.repositories.delivery_queries import DeliveryQueries
 from perdure.repositories.job_queries import JobQueries
@@ -117,3 +118,25 @@ async def test_the_dispatcher_itself_does_no_io(platform, claimed, monkeypatch):
     assert dispatched.dispatch(claimed.conclude(Succeeded(1), claimed.started_at).job, JobEvent.SUCCESS) is None
     assert len(outbox.deliveries) == 1
     assert await state(platform, claimed) == ("RUNNING", 0)
+
+
+FAILED = Failed(JobError(ErrorReason.RETRIES_EXHAUSTED, "ValueError", "no"))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "max_attempts", "rung"),
+    [
+        (Released(), 1, {Topic.JOBS_READY}),
+        (FAILED, 2, {Topic.JOBS_WAITING}),
+        (Snoozed(60), 1, {Topic.JOBS_WAITING}),
+        (FAILED, 1, {Topic.JOBS_FINAL, Topic.DELIVERIES}),
+        (Succeeded(1), 1, {Topic.JOBS_FINAL, Topic.DELIVERIES}),
+    ],
+)
+async def test_whoever_may_have_something_to_do_hears_of_it(
+    platform, claimed, monkeypatch, outcome: Outcome, max_attempts, rung
+):
+    heard: set[Topic] = set()
+    monkeypatch.setattr(platform.wakeup, "ring", lambda *topics: heard.update(topics))
+    platform.recorder.announce(await record(platform, replace(claimed, max_attempts=max_attempts), outcome))
+    assert heard == rung

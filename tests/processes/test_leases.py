@@ -117,6 +117,19 @@ def test_a_child_that_is_killed_is_noticed_long_before_its_lease_ends(installati
     assert (ended["status"], ended["error"]["reason"]) == ("FAILED", "worker_lost")
 
 
+def test_a_worker_that_is_killed_by_its_parent_leaves_no_lease_behind(installation, client, go):
+    """As by a third SIGTERM, where a handler lets it hear of none."""
+    worker = work(installation, PERDURE_LEASE_SECONDS="600", PERDURE_DRAIN_SECONDS="600")
+    job = client.submit("test.block", {}, max_retries=0)
+    running(client, job)
+    parent = psutil.Process(worker.pid)
+    for _ in range(3):
+        parent.terminate()
+        client.get(job["job_id"])  # or two signals might be one
+    ended = client.wait(job["job_id"], 60)
+    assert (ended["status"], ended["error"]["reason"]) == ("FAILED", "worker_lost")
+
+
 def test_a_cancel_reaches_a_worker_long_before_its_heartbeat(installation, client, go):
     work(installation, PERDURE_LEASE_SECONDS="600")
     job = client.submit("test.wait", {})
