@@ -64,7 +64,7 @@ async def _enqueue(connection: BorrowedConnection, declared: Mapping[str, Any], 
     [answer] = (await connection.execute(NOW_AND_RING_AT_COMMIT, {"topics": _topics(sent) if wake else []})).mappings()
     now = datetime.fromisoformat(answer["now"]).astimezone(UTC)
     ours = cast("AsyncConnection", connection)  # as far as is needed here
-    [job] = (await submission.store(ours, _factory(), {uuid7(): sent}, now)).values()
+    [job] = await submission.store(ours, _factory(), [(uuid7(), sent)], now)
     if isinstance(job, PerdureError):
         raise job
     return job.job_id

@@ -12,7 +12,7 @@ from tests.routes.conftest import publish
 from perdure.core import bulk
 from perdure.core.bulk import BulkSubmission
 from perdure.core.job_factory import JobFactory
-from perdure.errors import MalformedJSON, SubmissionInDoubt, Unavailable, UnknownJobType
+from perdure.errors import MalformedJSON, SubmissionInDoubt, Unavailable, UniqueKeyTaken, UnknownJobType
 from perdure.processors import demo
 from perdure.schemas.job import JobCreate
 from perdure.signals import JobsSubmitted
@@ -78,6 +78,7 @@ async def test_what_a_lost_commit_came_to_is_said_not_to_be_known(faulty, platfo
 
 async def test_what_never_came_to_a_commit_is_tried_again_while_there_is_patience(faulty, platform, monkeypatch):
     """Here a look at the clock takes six seconds. Once the patience is used up, each batch is tried once."""
+    monkeypatch.setattr(bulk, "UNDER_WAY", 1)
     monkeypatch.setattr(bulk, "time", SimpleNamespace(monotonic=count(0.0, 6.0).__next__))
     store, tries = bulk.submission.store, []
 
@@ -92,3 +93,47 @@ async def test_what_never_came_to_a_commit_is_tried_again_while_there_is_patienc
     assert (type(first), type(second)) == (Unavailable, Unavailable), "nothing of them can have been stored"
     assert await stored(platform.database) == {third.job_id}
     assert list(Counter(tries).values()) == [2, 1, 1]
+
+
+@pytest.mark.parametrize(("keys", "most"), [((None, None, None), 2), (("a", "a", "b"), 1), ((None, "a", None), 1)])
+async def test_batches_overlap_unless_one_may_take_a_key_from_the_next(faulty, platform, monkeypatch, keys, most):
+    store, under_way, seen = bulk.submission.store, set(), []
+
+    async def watched(connection, factory, sent, now):
+        under_way.add(sent[0][0])
+        seen.append(len(under_way))
+        made = await store(connection, factory, sent, now)
+        under_way.discard(sent[0][0])
+        return made
+
+    monkeypatch.setattr(bulk.submission, "store", watched)
+    batches = [[job(payload={"seconds": number}, unique_key=key)] for number, key in enumerate(keys)]
+    made = [one for [one] in await outcomes(faulty[0], *batches)]
+    assert max(seen) == most
+    taken = [one for one in made if isinstance(one, UniqueKeyTaken)]
+    assert [one.job_id for one in taken] == [made[0].job_id] * (keys[0] == keys[1] == "a")
+    assert [one.payload["seconds"] for one in made if one not in taken] == ([0, 2] if taken else [0, 1, 2])
+
+
+async def test_what_ends_the_batches_is_raised_after_what_came_before_it(faulty, platform):
+    async def broken():
+        yield [job()]
+        raise BAD
+
+    made = []
+    with pytest.raises(MalformedJSON):
+        async for batch in faulty[0].store(broken()):
+            made += batch
+    assert await stored(platform.database) == {one.job_id for one in made}
+
+
+async def test_who_stops_asking_leaves_nothing_behind(faulty, platform):
+    async def many():
+        for _ in range(100):
+            yield [job()]
+
+    asked = faulty[0].store(many())
+    first = await anext(asked)
+    await asked.aclose()
+    assert {first[0].job_id} <= await stored(platform.database)
+    assert len(await stored(platform.database)) < 10

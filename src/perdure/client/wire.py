@@ -35,7 +35,7 @@ _PERHAPS_HEARD = (
     httpx2.RemoteProtocolError,
 )
 _PASSING = frozenset({502, 503, 504})
-PORTION = 1_000
+PORTION = 5_000
 PORTION_BYTES = 8_388_608
 """So many jobs, or about so many bytes of them, go into one request of ``submit_many``."""
 

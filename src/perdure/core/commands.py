@@ -83,7 +83,7 @@ class Commands:
         """What ``submit`` would do, checked as it is there. Stores nothing."""
         now = self._database.clock.now()
         async with self._database.snapshot() as connection:
-            declared, _files = await declare(connection, self._factory, {uuid7(): sent}, now)
+            declared, _files = await declare(connection, self._factory, [(uuid7(), sent)], now)
             return await preview_of(_only(declared), connection, self._recorder, now)
 
     async def _stored(
@@ -95,7 +95,7 @@ class Commands:
         *,
         copy_of: UUID | None = None,
     ) -> Job:
-        return _only(await store(connection, self._factory, {job_id or uuid7(): sent}, now, copy_of=copy_of))
+        return _only(await store(connection, self._factory, [(job_id or uuid7(), sent)], now, copy_of=copy_of))
 
     async def cancel(self, job_id: UUID) -> Job:
         """Cancels a waiting job at once; asks a running one to stop (it stays RUNNING until it has)."""
@@ -150,7 +150,7 @@ async def _refuse_taken_key(jobs: JobRepository, job: Job) -> None:
 
 
 def _only(made: Made) -> Job:
-    [job] = made.values()
+    [job] = made
     if isinstance(job, PerdureError):
         raise job
     return job

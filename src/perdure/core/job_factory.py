@@ -78,11 +78,11 @@ class JobFactory:
             )
         payload = {} if sent.payload is None else sent.payload
         due = _due(sent, now)
-        problems = [
-            *_payload_problems(payload, job_type.validator, files),
-            *_time_problems(sent, due, now),
-            *self._channels.validate_declaration(sent.notifications or {}),
-        ]
+        problems = _payload_problems(payload, job_type.validator, files)
+        if sent.expires_at is not None:
+            problems += _time_problems(sent.expires_at, due, now)
+        if sent.notifications:
+            problems += self._channels.validate_declaration(sent.notifications)
         if problems:
             raise ValidationFailed(problems)
         return Job.submit(
@@ -139,9 +139,9 @@ def _due(sent: JobCreate, now: datetime) -> datetime | None:
     return sent.run_at
 
 
-def _time_problems(sent: JobCreate, due: datetime | None, now: datetime) -> list[FieldProblem]:
+def _time_problems(expires_at: datetime, due: datetime | None, now: datetime) -> list[FieldProblem]:
     """A job that expires before it is due could never run."""
-    if sent.expires_at is None or sent.expires_at > max(now, due or now):
+    if expires_at > max(now, due or now):
         return []
     message = "lies before the job could start; leave it out, or name a moment after now and after run_at"
     return [FieldProblem("expires_at", message, "expires_before_start")]

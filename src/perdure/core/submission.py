@@ -26,17 +26,14 @@ from perdure.repositories.job_type_queries import JobTypeQueries
 from perdure.schemas.job import JobCreate
 from perdure.signals import JobsSubmitted, Signals
 
-Made = dict[UUID, Job | PerdureError]
+Sent = Sequence[tuple[UUID, JobCreate]]
+"""Jobs, each with the id that it is to have."""
+Made = list[Job | PerdureError]
 """What each of the sent came to: the job, or why there is none."""
 
 
 async def store(
-    connection: AsyncConnection,
-    factory: JobFactory,
-    sent: Mapping[UUID, JobCreate],
-    now: datetime,
-    *,
-    copy_of: UUID | None = None,
+    connection: AsyncConnection, factory: JobFactory, sent: Sent, now: datetime, *, copy_of: UUID | None = None
 ) -> Made:
     """Stores what can be stored, in the caller's transaction; what is wrong with one keeps no other one out.
 
@@ -44,34 +41,40 @@ async def store(
     """
     made, files = await declare(connection, factory, sent, now)
     if copy_of is not None:
-        made |= {job.job_id: replace(job, copy_of=copy_of) for job in jobs_of(made)}
-    made |= await _add(JobRepository(connection), jobs_of(made))
-    if links := [(job.job_id, file_id) for job in jobs_of(made) for file_id in files[job.job_id]]:
+        made = [replace(one, copy_of=copy_of) if isinstance(one, Job) else one for one in made]
+    if refused := await _add(JobRepository(connection), jobs_of(made)):
+        made = [refused.get(one.job_id, one) if isinstance(one, Job) else one for one in made]
+    if links := [(job.job_id, file_id) for job in jobs_of(made) if files for file_id in files.get(job.job_id, ())]:
         await FileRepository(connection).link(links, FileRole.INPUT)
     return made
 
 
 async def declare(
-    connection: AsyncConnection, factory: JobFactory, sent: Mapping[UUID, JobCreate], now: datetime
+    connection: AsyncConnection, factory: JobFactory, sent: Sent, now: datetime
 ) -> tuple[Made, Mapping[UUID, AbstractSet[UUID]]]:
-    """The jobs as they are declared, and the files that each names, which stay until the transaction ends."""
-    named = await JobTypeQueries(connection).named({one.job_type for one in sent.values()})
+    """The jobs as they are declared, and the files that any of them name, which stay until the transaction ends."""
+    named = await JobTypeQueries(connection).named({one.job_type for _, one in sent})
     published = {name: ReadyType(row) for name, row in named.items()}
-    files = {job_id: possible_file_ids(one.payload) for job_id, one in sent.items()}
-    if possible := set().union(*files.values()):
-        known = await FileRepository(connection).lock_named(possible)
-        files = {job_id: named & known for job_id, named in files.items()}
-    made: Made = {}
-    for job_id, one in sent.items():
+    possible = {job_id: found for job_id, one in sent if (found := possible_file_ids(one.payload))}
+    files: dict[UUID, AbstractSet[UUID]] = {}
+    if possible:
+        known = await FileRepository(connection).lock_named(set().union(*possible.values()))
+        files = {job_id: found & known for job_id, found in possible.items()}
+    made: Made = []
+    for job_id, one in sent:
+        its_files = files.get(job_id, _NONE) if files else _NONE
         try:
-            made[job_id] = factory.create(one, published.get(one.job_type), now, files[job_id], job_id)
+            made.append(factory.create(one, published.get(one.job_type), now, its_files, job_id))
         except PerdureError as error:
-            made[job_id] = error
+            made.append(error)
     return made, files
 
 
+_NONE: AbstractSet[UUID] = frozenset()
+
+
 def jobs_of(made: Made) -> list[Job]:
-    return [job for job in made.values() if isinstance(job, Job)]
+    return [one for one in made if isinstance(one, Job)]
 
 
 def announce(jobs: Sequence[Job], signals: Signals, wakeup: Wakeup) -> None:
@@ -90,10 +93,12 @@ async def _add(repository: JobRepository, jobs: Sequence[Job]) -> dict[UUID, Uni
     refused: dict[UUID, UniqueKeyTaken] = {}
     left = list(jobs)
     while left:
-        added = {job.job_id for job in await repository.add(left)}
+        stored = await repository.add(left)
+        if len(stored) == len(left):
+            break
+        added = {job.job_id for job in stored}
         left = [job for job in left if job.job_id not in added]
-        if left:
-            holders = await repository.unique_holders({job.unique_key for job in left if job.unique_key is not None})
-            refused |= {job.job_id: UniqueKeyTaken(holders[key]) for job in left if (key := job.unique_key) in holders}
-            left = [job for job in left if job.job_id not in refused]
+        holders = await repository.unique_holders({job.unique_key for job in left if job.unique_key is not None})
+        refused |= {job.job_id: UniqueKeyTaken(holders[key]) for job in left if (key := job.unique_key) in holders}
+        left = [job for job in left if job.job_id not in refused]
     return refused

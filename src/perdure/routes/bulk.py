@@ -31,12 +31,12 @@ from perdure.schemas.reading import read_json
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 NDJSON = "application/x-ndjson"
-BATCH = 500
+BATCH = 1_000
 """So many jobs are stored in one transaction, if so many are waiting."""
 GROUP = 100
 GROUP_BYTES = 262_144
 """So many jobs, or bytes of them, are read at a stretch; others have their turn then."""
-GROUPS_AHEAD = 8
+GROUPS_AHEAD = 12
 
 _CUTTERS: dict[str, type[Lines | Elements]] = {
     NDJSON: Lines,
