@@ -36,7 +36,7 @@ BATCH = 1_000
 GROUP = 100
 GROUP_BYTES = 262_144
 """So many jobs, or bytes of them, are read at a stretch; others have their turn then."""
-GROUPS_AHEAD = 12
+GROUPS_AHEAD = 8
 
 _CUTTERS: dict[str, type[Lines | Elements]] = {
     NDJSON: Lines,
