@@ -115,15 +115,15 @@ class _Writer:
         )
 
 
-async def fill(url: str) -> DataSet:
-    """Writes everything, as of now."""
+async def fill(url: str, *, with_hostile: bool = True) -> DataSet:
+    """Writes everything, as of now; the job by somebody hostile only where it is wanted."""
     database = Database(DatabaseUrl.parse(url))
     try:
         await database.read_clock()
         now = database.clock.now()
         writer = _Writer(now)
         _past(writer)
-        named = _present(writer)
+        named = _present(writer, with_hostile=with_hostile)
         async with database.transaction() as connection:
             await around.write_platform(connection, now)
             await JobRepository(connection).add(writer.jobs)
@@ -152,7 +152,7 @@ def _past(writer: _Writer) -> None:
             writer.succeeded(kind, at)
 
 
-def _present(writer: _Writer) -> dict[str, Job]:
+def _present(writer: _Writer, *, with_hostile: bool) -> dict[str, Job]:
     """What is under way, what waits, and the jobs with a name."""
     kinds = {kind.name: kind for kind in TYPES}
     now, named = writer.now, {}
@@ -192,7 +192,7 @@ def _present(writer: _Writer) -> dict[str, Job]:
     named["failed"] = writer.failed(
         kinds["invoice.render"], now - timedelta(minutes=2), writer.error(kinds["invoice.render"])
     )
-    named["hostile"] = _hostile(writer, kinds["csv.profile"])
+    named["hostile"] = _hostile(writer, kinds["csv.profile"]) if with_hostile else named["failed"]
     return named
 
 

@@ -47,7 +47,7 @@ def draw() -> list[Path]:
         url = run_aside(create_database(server.asyncpg, "pictures"))
         made = opened.enter_context(installed(url, Path(directory)))
         address = made.serve(**QUIET).ready["url"]
-        data = run_aside(fill(url))
+        data = run_aside(fill(url, with_hostile=False))
         playwright = opened.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=chromium.executable(), chromium_sandbox=False)
         converter = browser.new_page()

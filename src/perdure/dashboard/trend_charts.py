@@ -41,8 +41,8 @@ def charts_of(period: Period, trend: Trend) -> list[TrendChart]:
     return [
         _throughput(trend, axis, at),
         _failures(trend, axis, at),
-        _seconds("Waiting time", "from due to started", trend, axis, period, waits=True),
-        _seconds("Duration", "of an attempt", trend, axis, period, waits=False),
+        _seconds("Median wait", "Due to started", trend, axis, period, waits=True),
+        _seconds("Median duration", "Of an attempt", trend, axis, period, waits=False),
     ]
 
 
@@ -74,7 +74,7 @@ def _failures(trend: Trend, axis: tuple[str, str, str], at: Sequence[str]) -> Tr
     return TrendChart(
         name="Failure rate",
         value=formats.percent(whole.failed, whole.failed + whole.succeeded),
-        note=f"{formats.plural(whole.failed, 'job')} failed, {formats.plural(whole.retried, 'attempt')} tried again",
+        note=f"{formats.plural(whole.failed, 'job')} failed; {formats.plural(whole.retried, 'attempt')} tried again",
         chart=chart,
         top=formats.percent(chart.top, 1),
         axis=axis,
@@ -103,7 +103,7 @@ def _seconds(
     return TrendChart(
         name=name,
         value=formats.duration(whole.p50),
-        note=f"median, {of}; 95 % within {formats.duration(whole.p95)}, 99 % within {formats.duration(whole.p99)}",
+        note=f"{of}; 95 % within {formats.duration(whole.p95)}, 99 % within {formats.duration(whole.p99)}",
         chart=chart,
         top=formats.duration(chart.top),
         axis=axis,
