@@ -347,7 +347,7 @@ UNFIT = Attempt(
     verdict=Verdict.ACCEPTED,
     status_code=10**12,
     error_type=7,
-    message="a\x00b\ud800" + "x" * 9_000,
+    message="a\x00b\ud800 Bearer s3cret for ada@example.com" + "x" * 9_000,
     retry_after_seconds=float("nan"),
     provider_message_id=["m1"],
     response_excerpt="y" * 9_000,
@@ -377,6 +377,7 @@ async def test_whatever_a_provider_answers_can_be_kept(platform, answer, status,
         found = await tries(bench, delivery)
     assert (delivery.status, [one["verdict"] for one in found]) == (status, verdicts)
     assert all(len(one["message"] or "") <= 500 and one["status_code"] is None for one in found)
+    assert all("ada@" not in str(dict(one)) and "s3cret" not in str(dict(one)) for one in found)
 
 
 async def test_a_template_that_breaks_fails_the_delivery_alone(platform, stand_in, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,11 +16,13 @@ from perdure.core.notifications.providers.base import (
     checked_destination,
     missing_for,
 )
+from perdure.core.notifications.providers.redaction import redacted
 from perdure.models.delivery import Attempt, Delivery, Verdict
 from perdure.models.outcome import storable
 
 MAX_STATUS_CODE = 999
-_TEXTS = {"error_type": 100, "message": 500, "provider_message_id": 200, "response_excerpt": 512}
+MAX_MESSAGE_ID = 200
+_TEXTS: Mapping[str, int] = {"error_type": 100, "message": 500, "response_excerpt": 512}
 PROVIDER_GRACE_SECONDS = 1.0
 """A provider keeps its own deadline; one that does not is cut this much later."""
 
@@ -74,22 +77,29 @@ def destination_of(provider: Provider, delivery: Delivery) -> str:
 
 
 def _kept(answer: object) -> Attempt:
-    """A provider's answer as a row can hold it: texts that are texts, and bounded; numbers that are in range."""
+    """A provider's answer as a row can hold it: texts that are texts, bounded, without an address; numbers in range.
+
+    Ours keep to that themselves, and know their secrets; those of packages are only asked to.
+    """
     if not isinstance(answer, Attempt) or not isinstance(answer.verdict, Verdict):
-        said = "the provider did not say what came of it; it may have been sent"
-        return Attempt(verdict=Verdict.AMBIGUOUS, error_type="no_answer", message=said)
-    texts: dict[str, Any] = {name: _text(getattr(answer, name), limit) for name, limit in _TEXTS.items()}
+        doubt = "the provider did not say what came of it; it may have been sent"
+        return Attempt(verdict=Verdict.AMBIGUOUS, error_type="no_answer", message=doubt)
+    said: dict[str, Any] = {name: _text(getattr(answer, name), limit) for name, limit in _TEXTS.items()}
     return replace(
         answer,
         status_code=_within(answer.status_code, MAX_STATUS_CODE),
         retry_after_seconds=_within(answer.retry_after_seconds, math.inf),
         spares_destination=answer.spares_destination is True,
-        **texts,
+        provider_message_id=_text(answer.provider_message_id, MAX_MESSAGE_ID, is_said=False),
+        **said,
     )
 
 
-def _text(given: object, limit: int) -> str | None:
-    return storable(given)[:limit] if isinstance(given, str) else None
+def _text(given: object, limit: int, *, is_said: bool = True) -> str | None:
+    """None for what is no text. An id is left whole: it may look like an address."""
+    if not isinstance(given, str):
+        return None
+    return (redacted(given, limit) if is_said else storable(given)[:limit]) or None
 
 
 def _within(given: Any, most: float) -> Any:
