@@ -161,6 +161,8 @@ async def test_a_stretch_as_a_whole_is_the_sum_of_its_steps(any_database):
         assert whole.wait_seconds.p95 == pytest.approx(0.2, rel=0.13)
         by_type = await read.by_type(hours)
         assert {name: (point.succeeded, point.failed) for name, point in by_type.items()} == {"a": (2, 0), "b": (4, 2)}
+        by_queue = await read.by_queue(hours)
+        assert {name: point.succeeded for name, point in by_queue.items()} == {"q": 6}
         nothing = await read.whole(_stretch(start - timedelta(days=1), HOUR, 2))
         assert (nothing.succeeded, nothing.wait_seconds.p50) == (0, None)
 

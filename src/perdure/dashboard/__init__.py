@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 
 from perdure.core.attention import AttentionReader
 from perdure.core.failures import FailuresReader
+from perdure.core.figures import Figures
 from perdure.core.trends import Trends
 from perdure.errors import PerdureError
 
@@ -29,6 +30,7 @@ def install(app: FastAPI, *, status_of: Callable[[type[PerdureError]], int], is_
     app.state.trends = Trends(database)
     app.state.attention = AttentionReader(database, providers)
     app.state.failures = FailuresReader(database)
+    app.state.figures = Figures(database)
     app.state.dashboard_paths = frozenset(
         route.path for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)
     )

@@ -13,6 +13,7 @@ from perdure.core.attention import AttentionReader
 from perdure.core.commands import Commands
 from perdure.core.delivery_commands import DeliveryCommands
 from perdure.core.failures import FailuresReader
+from perdure.core.figures import Figures
 from perdure.core.file_commands import FileCommands
 from perdure.core.job_actions import JobActions
 from perdure.core.measuring import Measuring
@@ -43,6 +44,7 @@ DatabasePart = Annotated[Database, Depends(_part("database"))]
 DeliveryCommandsPart = Annotated[DeliveryCommands, Depends(_part("delivery_commands"))]
 FailuresPart = Annotated[FailuresReader, Depends(_part("failures"))]
 FeedPart = Annotated[Feed, Depends(_part("feed"))]
+FiguresPart = Annotated[Figures, Depends(_part("figures"))]
 FileCommandsPart = Annotated[FileCommands, Depends(_part("file_commands"))]
 JobActionsPart = Annotated[JobActions, Depends(_part("job_actions"))]
 MeasuringPart = Annotated[Measuring, Depends(_part("measuring"))]

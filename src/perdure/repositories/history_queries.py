@@ -48,10 +48,10 @@ _COUNTS = text(f"""
     GROUP BY 1 ORDER BY 1
 """)
 
-# The whole stretch as one point for each job type, or for all together.
+# The whole stretch as one point for each job type or queue, or for all together.
 _WHOLE = text(f"""
     WITH kept AS MATERIALIZED (
-        SELECT CASE WHEN :by_type THEN job_type ELSE '' END AS at, history.*
+        SELECT CASE CAST(:by AS text) WHEN 'job_type' THEN job_type WHEN 'queue' THEN queue ELSE '' END AS at, history.*
         FROM perdure.job_history AS history
         WHERE width_seconds = :width_seconds AND starts_at >= :start AND starts_at < :end)
     SELECT total.*, wait.waits, duration.durations
@@ -83,13 +83,20 @@ class HistoryQueries:
     async def whole(self, stretch: Stretch) -> Point:
         """All of ``stretch`` as one point."""
         await self._connection.execute(BOUND)
-        row = (await self._connection.execute(_WHOLE, _of(stretch) | {"by_type": False})).mappings().one_or_none()
+        row = (await self._connection.execute(_WHOLE, _of(stretch) | {"by": ""})).mappings().one_or_none()
         return Point(at=stretch.start) if row is None else _point({**row, "at": stretch.start})
 
     async def by_type(self, stretch: Stretch) -> dict[str, Point]:
         """All of ``stretch`` as one point for each job type of which anything was done."""
+        return await self._by("job_type", stretch)
+
+    async def by_queue(self, stretch: Stretch) -> dict[str, Point]:
+        """The same for each queue."""
+        return await self._by("queue", stretch)
+
+    async def _by(self, column: str, stretch: Stretch) -> dict[str, Point]:
         await self._connection.execute(BOUND)
-        rows = (await self._connection.execute(_WHOLE, _of(stretch) | {"by_type": True})).mappings()
+        rows = (await self._connection.execute(_WHOLE, _of(stretch) | {"by": column})).mappings()
         return {row["at"]: _point({**row, "at": stretch.start}) for row in rows}
 
 

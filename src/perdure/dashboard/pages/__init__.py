@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from perdure.dashboard.pages import changes, job, job_actions, jobs, overview, preferences, session, static_files
+from perdure.dashboard.pages import (
+    changes,
+    job,
+    job_actions,
+    jobs,
+    overview,
+    preferences,
+    queues,
+    session,
+    static_files,
+    workers,
+)
 
 ROUTERS = (
     static_files.router,
@@ -13,4 +24,6 @@ ROUTERS = (
     job_actions.router,
     jobs.router,
     job.router,
+    queues.router,
+    workers.router,
 )

@@ -1,0 +1,46 @@
+"""Queues and workers as people use them."""
+
+from playwright.sync_api import expect
+
+
+def test_queues_and_workers_can_be_read_by_everybody(looks, data):
+    looks("/queues", "queues")
+    looks("/workers", "workers")
+
+
+def test_a_queue_is_paused_after_asking_and_resumed(page, data, check):
+    page.goto("/queues")
+    row = page.locator('[data-row="media"]')
+    row.get_by_role("button", name="Pause media").click()
+    dialog = page.get_by_role("dialog", name="Pause media?")
+    check(page)
+    dialog.get_by_role("button", name="Leave it").click()
+    expect(dialog).to_be_hidden()
+    row.get_by_role("button", name="Pause media").click()
+    dialog.get_by_label("Why").fill("the disks are full")
+    dialog.get_by_role("button", name="Pause", exact=True).click()
+    expect(page.get_by_text("media is paused")).to_be_visible()
+    expect(row).to_contain_text("by local: the disks are full")
+    row.get_by_role("button", name="Resume media").click()
+    page.get_by_role("dialog", name="Resume media?").get_by_role("button", name="Resume").click()
+    expect(row.get_by_role("button", name="Pause media")).to_be_visible()
+
+
+def test_a_queue_is_paused_without_scripts(contexts, data):
+    page = contexts(java_script_enabled=False).new_page()
+    page.goto("/queues")
+    page.locator('[data-row="finance"]').get_by_role("button", name="Pause finance").click()
+    page.get_by_role("dialog", name="Pause finance?").get_by_role("button", name="Pause", exact=True).click()
+    expect(page.locator('[data-row="finance"]')).to_contain_text("Paused")
+    page.locator('[data-row="finance"]').get_by_role("button", name="Resume finance").click()
+    page.get_by_role("dialog", name="Resume finance?").get_by_role("button", name="Resume").click()
+    expect(page.locator('[data-row="finance"]')).not_to_contain_text("Paused")
+
+
+def test_workers_say_what_they_run(page, data):
+    page.goto("/workers")
+    expect(page.locator("tbody tr")).to_have_count(5)
+    expect(page.locator('tbody [data-state="DRAINING"]')).to_have_count(1)
+    expect(page.locator('tbody [data-state="GONE"]')).to_have_count(1)
+    link = page.get_by_role("link", name="report.build")
+    expect(link).to_have_attribute("href", f"/jobs/{data.running}")
