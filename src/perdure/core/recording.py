@@ -22,7 +22,7 @@ from perdure.db.driver import Fetcher
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.models.delivery import Delivery, DeliveryStatus
 from perdure.models.job import Job, Transition
-from perdure.models.lifecycle import BECOMES_DUE, FINAL, JobStatus, TimelineEvent
+from perdure.models.lifecycle import BECOMES_DUE, FINAL, WAITING, JobStatus, TimelineEvent
 from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.job_successes import JobSuccesses
@@ -110,16 +110,16 @@ class Recorder:
 
     def is_quiet(self, transition: Transition) -> bool:
         """Whether it is a success of which nobody is to be told: nothing hangs on it."""
-        job = transition.job
+        job, subscriptions = transition.before, self._subscriptions.known
         if not transition.is_plain_success or job.notifications:
             return False
-        return not self._subscriptions.known.of(job, JobEvent.SUCCESS.value)
+        return not subscriptions or not subscriptions.of(job, JobEvent.SUCCESS.value)
 
     def announce(self, recorded: Recorded) -> None:
         """Says aloud what was committed. Call it after the commit, and only then."""
         self._announce_steps(recorded.written)
         for transition in recorded.refused:
-            self._signals.emit(TransitionRefused(transition.job.job_id, transition.event.value))
+            self._signals.emit(TransitionRefused(transition.before.job_id, transition.event.value))
         for intent in recorded.outbox.intents:
             self._signals.emit(_intended(intent))
         for delivery in recorded.outbox.deliveries:
@@ -132,7 +132,7 @@ class Recorder:
         each_is_heard = self._signals.is_heard(JobTransitioned)
         kinds: dict[tuple[str, str, TimelineEvent], list[Transition]] = defaultdict(list)
         for one in written:
-            kinds[one.job.queue, one.job.job_type, one.event].append(one)
+            kinds[one.before.queue, one.before.job_type, one.event].append(one)
             if one.event in _FAILED_ATTEMPT:
                 self._signals.emit(_told(one, AttemptFailed))
             elif each_is_heard:
@@ -169,7 +169,7 @@ def _without(transitions: Sequence[Transition], written: Sequence[Transition]) -
 def _topics(recorded: Recorded) -> set[Topic]:
     topics = set()
     for transition in recorded.written:
-        job, status = transition.job, transition.job.status
+        status = transition.status
         if status in FINAL:
             topics.add(Topic.JOBS_FINAL)
         elif status is JobStatus.QUEUED:
@@ -178,7 +178,7 @@ def _topics(recorded: Recorded) -> set[Topic]:
             topics.add(Topic.JOBS_WAITING)
         if transition.frees_slot:
             topics.add(Topic.SLOTS_FREE)
-        if job.expires_at is not None and job.is_waiting:
+        if status in WAITING and transition.job.expires_at is not None:
             topics.add(Topic.JOBS_EXPIRING)
     if any(delivery.status is DeliveryStatus.PENDING for delivery in recorded.outbox.deliveries):
         topics.add(Topic.DELIVERIES)

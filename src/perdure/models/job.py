@@ -198,19 +198,37 @@ class Job:
         return self._to(status, now, run_at=now + timedelta(seconds=seconds), **changes)
 
     def _to(self, status: JobStatus, now: datetime, **changes: Any) -> Transition:
-        event = TRANSITIONS[self.status, status]
-        after = Job.of(self.__dict__ | changes | {"status": status, "worker_id": None})
-        return Transition(before=self, job=after, event=event, at=now)
+        changes["status"], changes["worker_id"] = status, None
+        return Transition(self, TRANSITIONS[self.status, status], now, changes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Transition:
-    """One recorded step of a job: valid only while the stored job is still as ``before`` says (state and fence)."""
+    """One recorded step of a job: valid only while the stored job is still as ``before`` says (state and fence).
+
+    A value, as the job is; it is not frozen for the time that takes, and since what ``changes`` make of the job is
+    worked out when somebody asks: of a plain success nobody does.
+    """
 
     before: Job
-    job: Job
     event: TimelineEvent
     at: datetime
+    changes: dict[str, Any]
+    """The fields of the job that are new."""
+    _job: Job | None = None
+
+    @property
+    def job(self) -> Job:
+        """As it is afterwards."""
+        if self._job is None:
+            self._job = Job.of(self.before.__dict__ | self.changes)
+        return self._job
+
+    @property
+    def status(self) -> JobStatus:
+        """The job's afterwards."""
+        status: JobStatus = self.changes["status"]
+        return status
 
     @property
     def data(self) -> dict[str, Any]:

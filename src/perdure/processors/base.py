@@ -146,7 +146,7 @@ class Processor:
     def result_type(self) -> TypeAdapter[Any]:
         return TypeAdapter(self._annotation("return"))
 
-    @property
+    @cached_property
     def takes_context(self) -> bool:
         return len(self._parameters) > 1
 

@@ -51,12 +51,12 @@ class JobSuccesses:
 
     async def _write(self, transitions: Sequence[Transition]) -> Sequence[Any]:
         """Those of one worker, whom all of their events name."""
-        jobs = [one.job for one in transitions]
+        results = [one.changes["result"] for one in transitions]
         return await self._driver.fetch(
             _SUCCEED,
-            [job.job_id for job in jobs],
-            [job.fence for job in jobs],
-            [job.finished_at for job in jobs],
-            [None if job.result is None else dump_json(job.result) for job in jobs],
+            [one.before.job_id for one in transitions],
+            [one.before.fence for one in transitions],
+            [one.at for one in transitions],
+            [None if result is None else dump_json(result) for result in results],
             dump_json(transitions[0].data),
         )

@@ -39,12 +39,15 @@ STORED_OTHERWISE: Mapping[str, Callable[[Job], Any]] = {
 }
 
 
+_STATUSES = {status.value: status for status in JobStatus}
+
+
 def job_from_row(row: RowMapping | Iterable[tuple[str, Any]]) -> Job:
     """The aggregate that a row of ``jobs`` (all its columns) stands for: the engine's, or the items of the driver's."""
     fields: dict[str, Any] = dict(row)
     error = fields["error"]
     fields["priority"] = -fields.pop("rank")
-    fields["status"] = JobStatus(fields["status"])
+    fields["status"] = _STATUSES[fields["status"]]
     fields["retry"] = _retry_policy(fields.pop("retry_base_seconds"), fields.pop("retry_max_seconds"))
     fields["tags"] = tuple(fields["tags"])
     fields["error"] = None if error is None else _error_from_json(error)

@@ -28,7 +28,7 @@ from perdure.workers.attempt_log import AttemptLog, lines_of
 from perdure.workers.batcher import Batcher
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Conclusion:
     """A claimed job, what its attempt came to and when, and the files that it saved, kept if the job SUCCEEDED.
 

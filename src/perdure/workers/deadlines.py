@@ -53,7 +53,7 @@ class Deadlines:
         """Gives it up; nothing happens if it was met already."""
         if deadline.call is None:
             return
-        deadline.call = None
+        deadline.call = deadline.about = None
         self._given_up += 1
         if self._given_up > MANY_GIVEN_UP and self._given_up > len(self._heap) // 2:
             self._heap = [entry for entry in self._heap if entry[2].call is not None]
@@ -89,11 +89,12 @@ class Deadlines:
         try:
             while self._heap and self._heap[0][0] <= now:
                 _, _, deadline = heappop(self._heap)
-                call, deadline.call = deadline.call, None
+                call, about = deadline.call, deadline.about
+                deadline.call = deadline.about = None
                 if call is None:
                     self._given_up -= 1
                 else:
-                    call(deadline.about)
+                    call(about)
         finally:  # a mistake of one must not take the others' time-outs
             self._look()
             self._arm()

@@ -228,7 +228,10 @@ class Worker(Loop):
 
     def _note_marks(self, taken: Sequence[Job]) -> None:
         """Of each queue, the last place claimed from; the last queue's may have more behind it."""
-        last = {job.queue: job for job in taken if not job.is_limited}
+        if taken and taken[0].queue == taken[-1].queue and not taken[-1].is_limited:
+            last = {taken[-1].queue: taken[-1]}  # nearly always: they are in order
+        else:
+            last = {job.queue: job for job in taken if not job.is_limited}
         for queue, job in last.items():
             is_full = self._backlog and queue == taken[-1].queue
             self._watermark.note_claim(queue, job.place, is_full=is_full)
@@ -248,7 +251,7 @@ class Worker(Loop):
         if self.lease is None or self.lease.worker_id != worker_id:
             self._unanswered_at = time.monotonic()  # lost meanwhile, so others' to rescue; else taken up again
             return
-        if taken:
+        if taken and self._signals.is_heard(JobsClaimed):
             job_ids, job_types = zip(*((job.job_id, job.job_type) for job in taken), strict=True)
             self._signals.emit(JobsClaimed(worker_id, job_ids, job_types))
         self._attempts.start(taken)
