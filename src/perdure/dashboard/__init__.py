@@ -17,12 +17,17 @@ from perdure.core.trends import Trends
 from perdure.errors import PerdureError
 
 
-def install(app: FastAPI, *, status_of: Callable[[type[PerdureError]], int], is_public_encrypted: bool) -> None:
+def install(
+    app: FastAPI, *, status_of: Callable[[type[PerdureError]], int], is_public_encrypted: bool, with_inbox: bool
+) -> None:
     """Adds every page to ``app``, whose state has the platform's parts.
 
-    ``status_of`` says the HTTP status of an error; ``is_public_encrypted``: people reach the server by https.
+    ``status_of`` says the HTTP status of an error; ``is_public_encrypted``: people reach the server by https;
+    ``with_inbox``: it has the local inbox.
     """
-    from perdure.dashboard.pages import ROUTERS  # they need this package
+    from perdure.dashboard.pages import OF_INBOX, ROUTERS  # they need this package
+
+    routers = (*ROUTERS, *(OF_INBOX if with_inbox else ()))
 
     app.state.status_of = status_of
     app.state.is_public_encrypted = is_public_encrypted
@@ -32,7 +37,7 @@ def install(app: FastAPI, *, status_of: Callable[[type[PerdureError]], int], is_
     app.state.failures = FailuresReader(database)
     app.state.figures = Figures(database)
     app.state.dashboard_paths = frozenset(
-        route.path for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)
+        route.path for router in routers for route in router.routes if isinstance(route, APIRoute)
     )
-    for router in ROUTERS:
+    for router in routers:
         app.include_router(router)

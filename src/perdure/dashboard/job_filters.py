@@ -1,71 +1,33 @@
-"""Which jobs a page shows, as its address says it: the filters of the API, and a few that are easier said.
-
-Everything that is chosen stands in the address, so that a page can be kept, and sent to somebody.
-"""
+"""Which jobs a page shows, as its address says it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from urllib.parse import urlencode
-from uuid import UUID
+from typing import ClassVar
 
-from fastapi import Request
-from pydantic import ValidationError
-from starlette.datastructures import ImmutableMultiDict
-
-from perdure.errors import FieldProblem, ValidationFailed
+from perdure.dashboard.asked import AGES, TIMES, Asked
 from perdure.models.lifecycle import JobStatus
 from perdure.repositories.job_filter import JobFilter
+from perdure.schemas.base import Request
 from perdure.schemas.job_filter import JobFilterShape
-from perdure.schemas.reading import field_problems
 
-AGES = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
-"""How far back, easier said than the moment from which on."""
-LABELS = {
-    "q": "search",
-    "job_type": "type",
-    "queue": "queue",
-    "tag": "tag",
-    "user_id": "user",
-    "email": "e-mail",
-    "error_group": "error group",
-    "age": "not older than",
-    "created_after": "from",
-    "created_before": "until",
-}
-"""What a filter is called; the state has tabs of its own."""
-_MOMENTS = ("created_after", "created_before")
-_NAMES = frozenset({*LABELS, "status"})
+__all__ = ["AGES", "JobsAsked"]
 
 
 @dataclass(frozen=True, slots=True)
-class JobsAsked:
-    """The filter, and the parts of the address that say it."""
-
-    shape: JobFilterShape
-    fields: tuple[tuple[str, str], ...]
-
-    @classmethod
-    def read(cls, request: Request, now: datetime) -> JobsAsked:
-        return cls.of(request.query_params, now)
-
-    @classmethod
-    def of(cls, sent: ImmutableMultiDict[str, str], now: datetime) -> JobsAsked:
-        """Raises ``ValidationFailed`` for values that no job can have."""
-        fields = [(name, value.strip()) for name, value in sent.multi_items() if name in _NAMES and value.strip()]
-        values: dict[str, object] = dict(fields)
-        values["status"] = [value for name, value in fields if name == "status"]
-        if (age := values.pop("age", None)) is not None:
-            if age not in AGES:
-                raise ValidationFailed([FieldProblem("age", f"must be one of {', '.join(AGES)}", "enum")])
-            values.setdefault("created_after", (now - AGES[str(age)]).isoformat())
-        values |= {name: _with_zone(str(values[name])) for name in _MOMENTS if name in values}
-        try:
-            return cls(JobFilterShape.model_validate(values), tuple(fields))
-        except ValidationError as error:
-            raise ValidationFailed(field_problems(error)) from None
+class JobsAsked(Asked[JobFilterShape]):
+    path: ClassVar[str] = "/jobs"
+    schema: ClassVar[type[Request]] = JobFilterShape
+    labels: ClassVar[dict[str, str]] = {
+        "q": "search",
+        "job_type": "type",
+        "queue": "queue",
+        "tag": "tag",
+        "user_id": "user",
+        "email": "e-mail",
+        "error_group": "error group",
+        **TIMES,
+    }
 
     @property
     def filter(self) -> JobFilter:
@@ -75,27 +37,3 @@ class JobsAsked:
     def status(self) -> JobStatus | None:
         """The state whose tab is chosen."""
         return self.shape.status[0] if len(self.shape.status) == 1 else None
-
-    @property
-    def chosen(self) -> Sequence[tuple[str, str, str]]:
-        """Each filter besides the state: what it is called, its value, and the address without it."""
-        return [(LABELS[name], value, self.address(**{name: None})) for name, value in self.fields if name in LABELS]
-
-    def value(self, name: str) -> str:
-        """As it stands in the address; empty if it does not."""
-        return next((value for field, value in self.fields if field == name), "")
-
-    def address(self, path: str = "/jobs", /, **changes: str | UUID | None) -> str:
-        """The address of the same, but for these parts; None leaves one out."""
-        kept = [(name, value) for name, value in self.fields if name not in changes]
-        parts = kept + [(name, str(value)) for name, value in changes.items() if value is not None]
-        return f"{path}?{urlencode(parts)}" if parts else path
-
-
-def _with_zone(moment: str) -> str:
-    """What a field for times sends says no zone: it is asked for in UTC."""
-    try:
-        read = datetime.fromisoformat(moment)
-    except ValueError:
-        return moment
-    return moment if read.tzinfo else read.replace(tzinfo=UTC).isoformat()

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.db.base import Timestamp, quoted
 from perdure.db.models.delivery import HAS_RECIPIENT, JOB_TYPE
-from perdure.models.delivery import TAKEN
+from perdure.models.delivery import TAKEN, DeliveryStatus
 from perdure.models.delivery_explanation import DeliveryOnRecord
 from perdure.repositories.delivery_filter import DeliveryFilter
 from perdure.repositories.id_bounds import id_bounds
@@ -69,6 +69,41 @@ class DeliverySearch:
         parameters = self._wanted.parameters() | {"low": low, "high": high, "limit": limit}
         return [delivery_on_record(row) for row in (await self._connection.execute(query, parameters)).mappings()]
 
+    async def counts(self, limit: int) -> dict[DeliveryStatus, tuple[int, int]]:
+        """How many match in each state, and the most that one stretch has of them: where ``limit`` is, there are more.
+
+        Deliveries are counted up to ``limit`` in each stretch of an index, whatever it is of.
+        """
+        low, high = id_bounds(self._wanted.created_after, self._wanted.created_before, None)
+        parameters = self._wanted.parameters() | {"low": low, "high": high, "limit": limit}
+        statement = text(f"""
+            SELECT counted.status, sum(counted.deliveries)::bigint AS deliveries, max(counted.deliveries) AS most
+            FROM ({self._counting()}) AS counted GROUP BY counted.status
+        """)
+        rows = await self._connection.execute(statement, parameters)
+        return {DeliveryStatus(row.status): (row.deliveries, row.most) for row in rows}
+
+    def _counting(self) -> str:
+        """The count of each stretch that can have some that match, with its state."""
+        wanted = self._wanted
+        between = ["told.delivery_id >= CAST(:low AS uuid)", "told.delivery_id < CAST(:high AS uuid)"]
+        if wanted.job_id is not None:
+            return f"SELECT told.status, count(*) AS deliveries FROM ({self._of_job()} LIMIT :limit) AS told GROUP BY 1"
+        if wanted.recipient is not None:
+            conditions = [HAS_RECIPIENT, "told.status = stretch.status", *wanted.sql(), *between]
+            stretches, status = f"{self._states()} AS stretch(status)", "stretch.status"
+        else:
+            group = [f"{expression} = used.{name}" for name, expression in _GROUP.items()]
+            conditions = [*group, *wanted.sql(besides=_IN_GROUP), *between]
+            asked = " AND ".join(["true", *(f"used.{name} = :{name}" for name in wanted.given(_IN_GROUP))])
+            stretches, status = f"(SELECT * FROM ({self._groups()}) AS used WHERE {asked}) AS used", "used.status"
+        return f"""
+            SELECT {status} AS status, stretch_of.deliveries FROM {stretches} CROSS JOIN LATERAL (
+                SELECT count(*) AS deliveries FROM (
+                    SELECT FROM perdure.deliveries AS told WHERE {" AND ".join(conditions)} LIMIT :limit) AS few
+                ) AS stretch_of
+        """
+
     def _way(self) -> str:
         wanted = self._wanted
         if wanted.job_id is not None:
@@ -85,7 +120,8 @@ class DeliverySearch:
         between = ["delivery_id >= CAST(:low AS uuid)", "delivery_id < CAST(:high AS uuid)"]
         of_state = f"status IN ({quoted(self._wanted.states)})"
         return f"""
-            SELECT delivery_id FROM (SELECT * FROM perdure.deliveries WHERE job_id = :job_id OFFSET 0) AS told
+            SELECT delivery_id, status FROM (
+                SELECT * FROM perdure.deliveries WHERE job_id = :job_id OFFSET 0) AS told
             WHERE {" AND ".join([of_state, *self._wanted.sql(besides=["job_id"]), *between])}
         """
 

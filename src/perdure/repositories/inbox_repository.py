@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import RowMapping, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -34,6 +35,13 @@ class InboxRepository:
         )
         await self._connection.execute(delete(_INBOX).where(InboxMessageRow.message_id < oldest_kept))
 
-    async def newest(self, limit: int) -> Sequence[RowMapping]:
+    async def newest(self, limit: int, before: UUID | None = None) -> Sequence[RowMapping]:
+        """Up to ``limit`` mails, newest first, older than the id ``before``."""
         query = select(_INBOX).order_by(InboxMessageRow.message_id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(InboxMessageRow.message_id < before)
         return (await self._connection.execute(query)).mappings().all()
+
+    async def get(self, message_id: UUID) -> RowMapping | None:
+        query = select(_INBOX).where(InboxMessageRow.message_id == message_id)
+        return (await self._connection.execute(query)).mappings().one_or_none()

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from perdure.dashboard.pages import (
     changes,
+    delivery,
+    inbox,
     job,
     job_actions,
     jobs,
+    notifications,
     overview,
     preferences,
+    providers,
     queues,
     session,
     static_files,
+    suppressions,
     workers,
 )
 
@@ -26,4 +31,11 @@ ROUTERS = (
     job.router,
     queues.router,
     workers.router,
+    notifications.router,
+    providers.router,
+    suppressions.router,
+    delivery.router,
 )
+"""In this order: a delivery's id is none of the names of the pages beside it."""
+OF_INBOX = (inbox.router,)
+"""Where there is a local inbox."""

@@ -1,5 +1,6 @@
 // The list of jobs while one looks at it: rows change where they are, and none comes, goes or moves by itself. New jobs
 // are announced. What somebody selects is counted.
+import "./choices.js";
 import { morph } from "./morph.js";
 
 const ASKS_EVERY_MS = 1500; // for rows to which something happened
@@ -102,8 +103,4 @@ if (form) {
     });
     addEventListener("pageshow", countSelected); // browsers remember what was selected
   }
-}
-
-for (const field of document.querySelectorAll("select[data-submits]")) {
-  field.addEventListener("change", () => field.form.requestSubmit());
 }
