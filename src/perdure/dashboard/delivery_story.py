@@ -82,4 +82,4 @@ def _end(delivery: Delivery, tries: Sequence[TryAnswer]) -> datetime:
 
 
 def _reason(delivery: Delivery) -> str:
-    return (delivery.reason or "").replace("_", " ")
+    return f"({delivery.reason.replace('_', ' ')})" if delivery.reason else ""

@@ -28,6 +28,7 @@ from perdure.schemas.suppression import SuppressionAnswer, SuppressionsAdd
 
 PAGE = 50
 _BETWEEN = re.compile(r"[\s,;]+")
+_PLACE = re.compile(r"addresses\[(\d+)\]")
 
 router = pages_router(prefix="/notifications/suppressions")
 
@@ -103,13 +104,12 @@ def _form_page(page: Page, form: Form | None, problems: Sequence[FieldProblem]) 
             "note": value("note"),
         },
         reasons=list(SuppressionReason),
-        problems={one.field.partition(".")[0]: _said(one) for one in reversed(problems)},
+        problems={one.field.partition("[")[0]: _said(one) for one in reversed(problems)},
     )
 
 
 def _said(problem: FieldProblem) -> str:
     """Which address it is, by its place: what was sent stands beside it anyway."""
-    name, _, place = problem.field.partition(".")
-    if name == "addresses" and place.isdecimal():
-        return f"Number {int(place) + 1} of them {problem.message}. None was added."
-    return f"It {problem.message}. None was added."
+    place = _PLACE.fullmatch(problem.field)
+    which = "It" if place is None else f"Number {int(place[1]) + 1} of them"
+    return f"{which} {problem.message}. None was added."
