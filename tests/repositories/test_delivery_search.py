@@ -1,7 +1,8 @@
 """A page of deliveries is the newest that match, whatever is asked together; and it reads little of what there is."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -14,8 +15,10 @@ from tests.repositories.test_plans import MODES, execute, explain, sent
 from perdure.clock import first_id_at
 from perdure.db.session import Database
 from perdure.models.delivery import DeliveryStatus
+from perdure.repositories.delivery_counts import DeliveryCounting
 from perdure.repositories.delivery_filter import DeliveryFilter
 from perdure.repositories.delivery_queries import DeliveryQueries
+from perdure.repositories.delivery_search import DeliverySearch
 
 BEGAN = datetime(2030, 1, 31, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -106,6 +109,19 @@ async def test_the_newest_that_match_are_found_in_order(some, wanted, before, li
     assert page == [one for one in older if matches(one, wanted)][:limit]
 
 
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wanted=filters)
+async def test_counts_are_those_of_the_table(some, wanted):
+    async with some.snapshot() as connection:
+        everything = await DeliveryQueries(connection).newest(DeliveryFilter(), None, 100)
+    async with some.snapshot() as connection:
+        counts = await DeliveryCounting(connection).count(wanted)
+    of_any_state = replace(wanted, status=())
+    expected = Counter(one.status for one in everything if matches(one, of_any_state))
+    assert {state: count for state, count in counts.by_state.items() if count} == expected
+    assert counts.at_least == frozenset()
+
+
 SEARCHES: dict[str, tuple[DeliveryFilter, str]] = {
     "nothing": (DeliveryFilter(), "deliveries_pkey"),
     "state": (DeliveryFilter(status=[DeliveryStatus.FAILED]), "deliveries_group"),
@@ -157,5 +173,27 @@ async def test_each_filter_reads_little_by_its_index(many):
                 node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0))
                 for node in nodes
                 if "Scan" in node["Node Type"] and node.get("Relation Name") == "deliveries"
+            )
+            assert looked_at <= ROWS, (name, mode, looked_at)
+
+
+async def test_counting_reads_no_more_than_its_limit_by_the_same_index(many):
+    for name, (wanted, _) in SEARCHES.items():
+        of_any_state = replace(wanted, status=())
+        kind = (
+            "deliveries_recipient" if wanted.recipient else "deliveries_once" if wanted.job_id else "deliveries_group"
+        )
+        for mode in MODES:
+            async with many.snapshot() as connection:
+                with sent(many) as statements:
+                    counts = await DeliverySearch(connection, of_any_state).counts(LIMIT)
+                [statement] = statements
+                plan = await explain(connection, *statement, mode)
+            assert all(most <= LIMIT for _, most in counts.values())
+            nodes = [node for node in plan.nodes() if node.get("Relation Name") == "deliveries"]
+            assert kind in {node.get("Index Name") for node in plan.nodes()}, (name, mode)
+            assert "Seq Scan" not in {node["Node Type"] for node in nodes}, (name, mode)
+            looked_at = sum(
+                node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) for node in nodes
             )
             assert looked_at <= ROWS, (name, mode, looked_at)

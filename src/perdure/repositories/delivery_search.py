@@ -86,22 +86,22 @@ class DeliverySearch:
     def _counting(self) -> str:
         """The count of each stretch that can have some that match, with its state."""
         wanted = self._wanted
-        between = ["told.delivery_id >= CAST(:low AS uuid)", "told.delivery_id < CAST(:high AS uuid)"]
         if wanted.job_id is not None:
             return f"SELECT told.status, count(*) AS deliveries FROM ({self._of_job()} LIMIT :limit) AS told GROUP BY 1"
         if wanted.recipient is not None:
-            conditions = [HAS_RECIPIENT, "told.status = stretch.status", *wanted.sql(), *between]
-            stretches, status = f"{self._states()} AS stretch(status)", "stretch.status"
-        else:
-            group = [f"{expression} = used.{name}" for name, expression in _GROUP.items()]
-            conditions = [*group, *wanted.sql(besides=_IN_GROUP), *between]
-            asked = " AND ".join(["true", *(f"used.{name} = :{name}" for name in wanted.given(_IN_GROUP))])
-            stretches, status = f"(SELECT * FROM ({self._groups()}) AS used WHERE {asked}) AS used", "used.status"
+            states, one = f"{self._states()} AS used(status)", self._of_recipient("used")
+            return f"""
+                SELECT used.status, few.deliveries FROM {states}
+                CROSS JOIN LATERAL (SELECT count(*) AS deliveries FROM ({one}) AS one) AS few
+            """
+        group = [f"{expression} = used.{name}" for name, expression in _GROUP.items()]
+        between = ["told.delivery_id >= CAST(:low AS uuid)", "told.delivery_id < CAST(:high AS uuid)"]
+        where = " AND ".join([*group, *wanted.sql(besides=_IN_GROUP), *between])
         return f"""
-            SELECT {status} AS status, stretch_of.deliveries FROM {stretches} CROSS JOIN LATERAL (
-                SELECT count(*) AS deliveries FROM (
-                    SELECT FROM perdure.deliveries AS told WHERE {" AND ".join(conditions)} LIMIT :limit) AS few
-                ) AS stretch_of
+            SELECT used.status, few.deliveries FROM ({self._groups()}) AS used
+            CROSS JOIN LATERAL (SELECT count(*) AS deliveries FROM (
+                SELECT FROM perdure.deliveries AS told WHERE {where} LIMIT :limit) AS one) AS few
+            WHERE {self._is_asked("used")}
         """
 
     def _way(self) -> str:
@@ -109,12 +109,16 @@ class DeliverySearch:
         if wanted.job_id is not None:
             return self._of_job()
         if wanted.recipient is not None:
-            key = {"recipient": ":recipient", "status": "stretch.status"}
-            one = _stretch(key, [HAS_RECIPIENT], wanted.sql(besides=["recipient"]))
-            return f"SELECT one.delivery_id FROM {self._states()} AS stretch(status) CROSS JOIN LATERAL ({one}) AS one"
+            states, one = f"{self._states()} AS stretch(status)", self._of_recipient("stretch")
+            return f"SELECT one.delivery_id FROM {states} CROSS JOIN LATERAL ({one}) AS one"
         if wanted.status or wanted.given(_IN_GROUP):
             return self._of_groups()
         return _stretch({}, [], wanted.sql())
+
+    def _of_recipient(self, states: str) -> str:
+        """The newest of the recipient, in one of ``states``."""
+        key = {"recipient": ":recipient", "status": f"{states}.status"}
+        return _stretch(key, [HAS_RECIPIENT], self._wanted.sql(besides=["recipient"]))
 
     def _of_job(self) -> str:
         between = ["delivery_id >= CAST(:low AS uuid)", "delivery_id < CAST(:high AS uuid)"]
@@ -132,13 +136,16 @@ class DeliverySearch:
             key = {expression: f"{group}.{name}" for name, expression in _GROUP.items()}
             return _stretch(key, [], self._wanted.sql(besides=_IN_GROUP), limit)
 
-        asked = " AND ".join(["true", *(f"used.{name} = :{name}" for name in self._wanted.given(_IN_GROUP))])
         return f"""
             SELECT one.delivery_id FROM (
                 SELECT used.* FROM ({self._groups()}) AS used CROSS JOIN LATERAL ({newest("used", "1")}) AS head
-                WHERE {asked} ORDER BY head.delivery_id DESC LIMIT :limit) AS stretch
+                WHERE {self._is_asked("used")} ORDER BY head.delivery_id DESC LIMIT :limit) AS stretch
             CROSS JOIN LATERAL ({newest("stretch", ":limit")}) AS one
         """
+
+    def _is_asked(self, group: str) -> str:
+        """What is true of a combination that can have some that match."""
+        return " AND ".join(["true", *(f"{group}.{name} = :{name}" for name in self._wanted.given(_IN_GROUP))])
 
     def _groups(self) -> str:
         """The combinations in use, by a hop over the index for each: their number is what it costs."""
