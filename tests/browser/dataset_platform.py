@@ -21,6 +21,7 @@ from perdure.db.models import (
     JobTypeRow,
     QueueRow,
     ScheduleRow,
+    ScheduleSlotRow,
     SuppressionRow,
     WorkerRow,
 )
@@ -94,6 +95,7 @@ async def write_platform(connection: AsyncConnection, now: datetime) -> None:
         ],
     )
     await connection.execute(insert(table_of(ScheduleRow)), _schedules(now))
+    await connection.execute(insert(table_of(ScheduleSlotRow)), _slots(now))
     await connection.execute(
         insert(table_of(SuppressionRow)),
         [
@@ -160,7 +162,7 @@ def _schedules(now: datetime) -> list[dict[str, object]]:
             "catch_up": "latest",
             "overlap": "skip",
             "paused": next_in is None,
-            "last_error": None,
+            "last_error": 'payload: "month" is a required property' if next_in is None else None,
             "created_at": now - timedelta(days=40),
             "updated_at": now - timedelta(days=3),
             "settled_until": now,
@@ -172,6 +174,22 @@ def _schedules(now: datetime) -> list[dict[str, object]]:
             ("digest-hourly", "0 * * * *", "UTC", "digest.send", 27),
             ("month-end", "0 4 1 * *", "UTC", "ledger.close", None),
         ]
+    ]
+
+
+def _slots(now: datetime) -> list[dict[str, object]]:
+    """What became of their latest times; the jobs of most have been removed since."""
+    return [
+        {
+            "name": name,
+            "slot_at": now - timedelta(minutes=since + every * number),
+            "outcome": outcome,
+            "job_id": _id(now - timedelta(minutes=since + every * number), Random(number))
+            if outcome == "submitted"
+            else None,
+        }
+        for name, since, every in [("nightly-reindex", 728, 1_440), ("digest-hourly", 33, 60)]
+        for number, outcome in enumerate(["submitted", "submitted", "overlapped", "submitted", "missed", "submitted"])
     ]
 
 

@@ -1,4 +1,4 @@
-"""Queues and workers as people use them."""
+"""Queues, workers and schedules as people use them."""
 
 from playwright.sync_api import expect
 
@@ -6,6 +6,9 @@ from playwright.sync_api import expect
 def test_queues_and_workers_can_be_read_by_everybody(looks, data):
     looks("/queues", "queues")
     looks("/workers", "workers")
+    looks("/schedules", "schedules")
+    looks("/schedules/nightly-reindex", "schedule")
+    looks("/schedules/month-end/edit", "schedule-edit")
 
 
 def test_a_queue_is_paused_after_asking_and_resumed(page, data, check):
@@ -44,3 +47,25 @@ def test_workers_say_what_they_run(page, data):
     expect(page.locator('tbody [data-state="GONE"]')).to_have_count(1)
     link = page.get_by_role("link", name="report.build")
     expect(link).to_have_attribute("href", f"/jobs/{data.running}")
+
+
+def test_a_schedule_is_checked_made_and_deleted(page, data, check):
+    page.goto("/schedules")
+    page.get_by_role("link", name="New schedule").click()
+    page.get_by_label("Name").fill("hourly-profile")
+    page.get_by_label("Cron expression").fill("61 * * * *")
+    page.get_by_label("Job, as JSON").fill('{"job_type": "search.reindex", "payload": {"index": "orders"}}')
+    page.get_by_role("button", name="Only check").click()
+    expect(page.get_by_label("Cron expression")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_text("is no cron expression")).to_be_visible()
+    check(page)
+    page.get_by_label("Cron expression").fill("1 * * * *")
+    page.get_by_role("button", name="Only check").click()
+    expect(page.get_by_role("heading", name="It would do")).to_be_visible()
+    check(page)
+    page.get_by_role("button", name="Make it").click()
+    expect(page.get_by_text("hourly-profile is made.")).to_be_visible()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("hourly-profile is deleted.")).to_be_visible()
+    expect(page.locator("tbody tr")).to_have_count(4)

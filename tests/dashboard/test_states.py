@@ -6,10 +6,11 @@ from perdure.models.circuit import CircuitState
 from perdure.models.delivery import DeliveryStatus
 from perdure.models.job_action import ActionStatus
 from perdure.models.lifecycle import JobStatus, TimelineEvent
+from perdure.models.schedule import SlotOutcome
 
 
 def test_every_state_has_a_look():
-    for state in (*JobStatus, *TimelineEvent, *DeliveryStatus, *CircuitState, *ActionStatus):
+    for state in (*JobStatus, *TimelineEvent, *DeliveryStatus, *CircuitState, *ActionStatus, *SlotOutcome):
         assert look_of(state).tone in TONES
 
 

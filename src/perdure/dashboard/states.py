@@ -12,6 +12,7 @@ from perdure.models.circuit import CircuitState
 from perdure.models.delivery import DeliveryStatus
 from perdure.models.job_action import ActionStatus
 from perdure.models.lifecycle import JobStatus, TimelineEvent
+from perdure.models.schedule import SlotOutcome
 
 _BY_TONE = {
     "plan": (JobStatus.SCHEDULED, TimelineEvent.CREATED, TimelineEvent.SNOOZED, TimelineEvent.RELEASED),
@@ -20,15 +21,15 @@ _BY_TONE = {
     "again": (JobStatus.RETRYING, TimelineEvent.RETRY, CircuitState.PAUSED, "DRAINING"),
     "good": (
         *(JobStatus.SUCCEEDED, TimelineEvent.SUCCESS, DeliveryStatus.SENT, DeliveryStatus.DELIVERED),
-        *(ActionStatus.DONE, CircuitState.CLOSED, "ALIVE", "ACTIVE"),
+        *(ActionStatus.DONE, CircuitState.CLOSED, SlotOutcome.SUBMITTED, "ALIVE", "ACTIVE"),
     ),
     "bad": (
         *(JobStatus.FAILED, TimelineEvent.FAILURE, DeliveryStatus.FAILED, DeliveryStatus.BOUNCED),
-        *(CircuitState.OPEN, "GONE"),
+        *(CircuitState.OPEN, SlotOutcome.REFUSED, "GONE"),
     ),
     "still": (
         *(JobStatus.CANCELLED, TimelineEvent.CANCELLED, DeliveryStatus.SKIPPED, DeliveryStatus.SUPPRESSED),
-        ActionStatus.STOPPED,
+        *(ActionStatus.STOPPED, SlotOutcome.MISSED, SlotOutcome.OVERLAPPED),
     ),
 }
 TONES = tuple(_BY_TONE)

@@ -22,6 +22,15 @@ _LATEST = text("""
     ORDER BY slot.slot_at DESC
 """)
 
+# Of each schedule the latest slot, by the slots' primary key.
+_LATEST_OF_EACH = text("""
+    SELECT schedule.name, slot.slot_at, slot.outcome, slot.job_id, job.status AS job_status
+    FROM perdure.schedules AS schedule
+    CROSS JOIN LATERAL (SELECT * FROM perdure.schedule_slots AS one WHERE one.name = schedule.name
+                        ORDER BY slot_at DESC LIMIT 1) AS slot
+    LEFT JOIN perdure.jobs AS job ON job.job_id = slot.job_id
+""")
+
 
 class ScheduleQueries:
     """Reads schedules, on one connection."""
@@ -42,3 +51,7 @@ class ScheduleQueries:
     async def latest_slots(self, name: str, limit: int) -> Sequence[RowMapping]:
         """What became of the schedule's latest slots, the latest first."""
         return (await self._connection.execute(_LATEST, {"name": name, "limit": limit})).mappings().all()
+
+    async def latest_slot_of_each(self) -> dict[str, RowMapping]:
+        """The latest slot of every schedule that had one, by the schedule's name."""
+        return {row["name"]: row for row in (await self._connection.execute(_LATEST_OF_EACH)).mappings()}
