@@ -7,8 +7,8 @@ from perdure.db.wakeup import Topic, Wakeup
 from perdure.signals import Signals
 from perdure.workers.loop import Loop
 
-POLL_SECONDS = 0.9
-"""With the time a look takes, under the promised second."""
+POLL_SECONDS = 5.0
+"""How late a change is noticed when its wake-up was lost."""
 
 
 class SubscriptionFollower(Loop):

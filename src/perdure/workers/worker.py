@@ -37,8 +37,9 @@ MAX_HELD = 100
 """From so many lanes a worker claims at a time: each takes up to two locks, of which a server has some thousands."""
 MAX_UNSAVED = 2 * MAX_BATCH
 """Conclusions that may wait to be committed: one batch under way, and the next."""
-POLL_SECONDS = 1.0
-"""How late a ready job is noticed when its wake-up was lost."""
+POLL_SECONDS = 2.0
+"""How late a ready job is noticed when its wake-up was lost. A poll is two transactions: all that an idle worker costs,
+but for one or two in ten seconds of each other loop."""
 UNANSWERED_SECONDS = 5.0
 """For so long after a claim whose answer was lost, a worker looks whether it was committed all the same."""
 LAST_CLAIM_SECONDS = 5.0
