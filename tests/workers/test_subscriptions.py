@@ -10,11 +10,11 @@ from perdure.bootstrap import opened_platform
 from perdure.models.delivery import DeliveryStatus
 from perdure.schemas.subscription import SubscriptionWrite
 from perdure.signals import NotificationIntended, SubscriptionDeleted, SubscriptionSet
+from perdure.workers import subscription_follower
 
 __all__ = ["platform", "stand_in"]
 
 TO_OPS = SubscriptionWrite(job_type="test.bad", notifications={"email": {"to": ["ops@example.com"]}})
-from perdure.workers import subscription_follower
 
 
 async def test_a_final_failure_is_told_to_the_operator_though_the_job_names_nobody(platform, stand_in):
