@@ -23,7 +23,13 @@ ARGUMENTS = (
 )
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 360, "height": 780}
+MOST_SHIFT = 0.01
+"""Cumulative layout shift, of which browsers call 0.1 good."""
 LISTEN = """
+window.perdureShift = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) perdureShift += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
 addEventListener("securitypolicyviolation", (event) =>
   perdureHeldBack(`${event.effectiveDirective}: ${event.blockedURI} ${event.sample}`));
 """
@@ -120,6 +126,8 @@ def looks(contexts, check) -> Callable[..., None]:
                 window.goto(path)
                 prepare(window)
                 check(window)
+                shift = window.evaluate("perdureShift")
+                assert shift <= MOST_SHIFT, f"{path} moves while it loads: {shift}"
                 window.screenshot(path=PICTURES / f"{name}-{width_name}-{scheme}.png", full_page=True)
                 window.context.close()
 
