@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks import http_load, own_works, works
+from benchmarks import http_load, own_works, pages, works
 from benchmarks.counters import Counters
 from benchmarks.figures import Figure
 from benchmarks.installed import Installed, installed_systems
@@ -28,6 +28,7 @@ FOR_PERDURE = (
     own_works.memory,
     own_works.more_processes,
     own_works.millisecond_handlers,
+    pages.pages,
 )
 QUICK_FOR_PERDURE = (own_works.while_told,)
 SHARE_OF_ROUNDS = 0.65

@@ -31,7 +31,7 @@ def submit_over_http(system: System, bare: System, sizes: Sizes) -> Iterator[Fig
         ("bare FastAPI, one INSERT a request", bare, ["benchmarks.systems.bare_http", bare.url]),
     ):
         one.call("prepare")
-        with _serving(command) as url:
+        with serving(command) as url:
             _load(url, sizes.requests // 10)
             loaded = _load(url, sizes.requests)
         yield Figure("HTTP submit", name, loaded.rate, "1/s")
@@ -45,7 +45,7 @@ class _Loaded:
 
 
 @contextmanager
-def _serving(command: list[str]) -> Iterator[str]:
+def serving(command: list[str]) -> Iterator[str]:
     environment = {"PERDURE_LOG_LEVEL": "error"}
     with subprocess.Popen(
         [sys.executable, "-m", *command], stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | environment

@@ -19,6 +19,7 @@ class Sizes:
     finished: int
     scheduled: int
     held_open: int
+    looked_through: int
     remembered: tuple[int, int]
     idle_seconds: float
     processes: tuple[int, ...]
@@ -35,6 +36,7 @@ SIZES = {
         finished=200_000,
         scheduled=20_000,
         held_open=30_000,
+        looked_through=100_000,
         remembered=(2_000, 20_000),
         idle_seconds=3,
         processes=(1, 2),
@@ -49,6 +51,7 @@ SIZES = {
         finished=2_000_000,
         scheduled=100_000,
         held_open=100_000,
+        looked_through=1_000_000,
         remembered=(10_000, 100_000),
         idle_seconds=10,
         processes=(1, 2, 4, 8),
@@ -63,6 +66,7 @@ SIZES = {
         finished=10_000_000,
         scheduled=100_000,
         held_open=400_000,
+        looked_through=5_000_000,
         remembered=(10_000, 1_000_000),
         idle_seconds=60,
         processes=(1, 2, 4, 8),

@@ -101,7 +101,13 @@ def create_app(platform: Platform, finished_jobs: FinishedJobs, *, with_inbox: b
         app.include_router(module.router)
     describe(app, platform.providers.describe())
     is_public_encrypted = (platform.settings.public_url or "").startswith("https:")
-    dashboard.install(app, status_of=problems.status_of, is_public_encrypted=is_public_encrypted, with_inbox=with_inbox)
+    dashboard.install(
+        app,
+        status_of=problems.status_of,
+        note_unexpected=problems.note_unexpected,
+        is_public_encrypted=is_public_encrypted,
+        with_inbox=with_inbox,
+    )
     return app
 
 

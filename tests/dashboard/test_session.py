@@ -214,6 +214,18 @@ async def test_every_answer_is_strict(http):
     assert (await http.get("/")).headers["cache-control"] == "no-store"
 
 
+async def test_what_nobody_expected_is_a_page_and_a_line_in_the_log(http, app, lines, monkeypatch):
+    async def broken(_self):
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr("perdure.core.measuring.Measuring.statistics", broken)
+    answer = await http.get("/")
+    assert answer.status_code == 500
+    assert "the server&#39;s log has the cause" in answer.text
+    assert "secret" not in answer.text
+    assert [line["path"] for line in lines() if line["msg"] == "request.failed"] == ["/"]
+
+
 async def test_files_are_kept_by_their_content(http):
     address = re.search(r'href="(/static/[0-9a-f]{16}/css/base.css)"', (await http.get("/")).text)[1]
     answer = await http.get(address)

@@ -18,11 +18,17 @@ from perdure.errors import PerdureError
 
 
 def install(
-    app: FastAPI, *, status_of: Callable[[type[PerdureError]], int], is_public_encrypted: bool, with_inbox: bool
+    app: FastAPI,
+    *,
+    status_of: Callable[[type[PerdureError]], int],
+    note_unexpected: Callable[[str, str, Exception], None],
+    is_public_encrypted: bool,
+    with_inbox: bool,
 ) -> None:
     """Adds every page to ``app``, whose state has the platform's parts.
 
-    ``status_of`` says the HTTP status of an error; ``is_public_encrypted``: people reach the server by https;
+    ``status_of`` says the HTTP status of an error, ``note_unexpected`` logs one that nobody expected;
+    ``is_public_encrypted``: people reach the server by https;
     ``with_inbox``: it has the local inbox.
     """
     from perdure.dashboard.pages import OF_INBOX, ROUTERS  # they need this package
@@ -30,6 +36,7 @@ def install(
     routers = (*ROUTERS, *(OF_INBOX if with_inbox else ()))
 
     app.state.status_of = status_of
+    app.state.note_unexpected = note_unexpected
     app.state.is_public_encrypted = is_public_encrypted
     database, providers = app.state.database, app.state.provider_commands
     app.state.trends = Trends(database)

@@ -57,6 +57,9 @@ class PageRoute(APIRoute):
                 response = _to_sign_in(request)
             except PerdureError as error:
                 response = _refused(request, error)
+            except Exception as error:  # noqa: BLE001 (noted as for any route, and answered as a page)
+                request.app.state.note_unexpected(request.method, request.url.path, error)
+                response = _refused(request, PerdureError("Something went wrong here; the server's log has the cause."))
             for name, value in HEADERS.items():
                 response.headers.setdefault(name, value)
             return response

@@ -12,6 +12,7 @@ from fastapi.params import Depends as Dependency
 
 from perdure.core.authentication import Authentication
 from perdure.core.browsers import SAFE_METHODS, refuse_other_pages, refuse_strangers, session_token
+from perdure.errors import Forbidden
 from perdure.models.api_key import ApiKey, Scope
 
 LOCAL = "local"
@@ -43,12 +44,25 @@ class PageFor:
     async def __call__(self, request: Request) -> None:
         public_host = request.app.state.public_host
         authentication: Authentication = request.app.state.authentication
-        key = await authentication.authorize(session_token(request.cookies), self.scope)
+        token = session_token(request.cookies)
+        try:
+            key = await authentication.authorize(token, self.scope)
+        except Forbidden:
+            request.state.viewer = await _onlooker(authentication, token)
+            raise
         if key is None:
             refuse_strangers(request.method, request.headers, public_host)
         if request.method not in SAFE_METHODS:
             refuse_other_pages(request.headers, public_host)
         request.state.viewer = Viewer(key, is_let_in=True)
+
+
+async def _onlooker(authentication: Authentication, token: str | None) -> Viewer:
+    """Who may not do what they asked for, but may look: the page that says so is theirs like any other."""
+    try:
+        return Viewer(await authentication.authorize(token, Scope.READ), is_let_in=True)
+    except Forbidden:
+        return Viewer()
 
 
 class PageForAll:

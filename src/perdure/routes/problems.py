@@ -87,9 +87,14 @@ def answer_of(error: errors.PerdureError) -> JSONResponse:
     return _answer(document(error), headers)
 
 
+def note_unexpected(method: str, path: str, error: Exception) -> None:
+    """Logs an error that nobody expected."""
+    structlog.get_logger("perdure").error("request.failed", method=method, path=path, exc_info=error)
+
+
 def answer_of_unexpected(method: str, path: str, error: Exception) -> JSONResponse:
     """What is answered where we are at fault. The cause is logged."""
-    structlog.get_logger("perdure").error("request.failed", method=method, path=path, exc_info=error)
+    note_unexpected(method, path, error)
     return _answer(_document(500, "internal_error", "Something went wrong here; the server's log has the cause."))
 
 
