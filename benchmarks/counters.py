@@ -52,9 +52,11 @@ def steady_rate(curve: list[tuple[float, int]], count: int) -> float:
 
 
 def rate_between(curve: list[tuple[float, int]], first: float, last: float) -> float:
-    """Jobs a second from when ``first`` were done to when ``last`` were; of all, where those are not apart."""
+    """Jobs a second from when ``first`` were done to when ``last`` were; of all, where the samples do not tell those
+    apart: on a busy machine most of a short work may fall between two of them.
+    """
     start, before = next(point for point in curve if point[1] >= first)
     end, after = next(point for point in curve if point[1] >= last)
-    if end <= start:
+    if end <= start or after - before < (last - first) / 2:
         (start, before), (end, after) = curve[0], curve[-1]
     return (after - before) / (end - start)
