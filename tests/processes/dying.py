@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+from perdure.core import joint_submission
 from perdure.core.notifications.providers.mailtrap import MailtrapEmailProvider
 from perdure.core.notifications.providers.smtp import SmtpEmailProvider
 from perdure.core.notifications.providers.webhook import WebhookProvider
@@ -18,7 +19,9 @@ from perdure.core.recording import Recorder
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.repositories.delivery_claims import DeliveryClaims
 from perdure.repositories.job_action_repository import JobActionRepository
+from perdure.repositories.job_claims import JobClaims
 from perdure.repositories.job_repository import JobRepository
+from perdure.repositories.job_successes import JobSuccesses
 from perdure.repositories.schedule_repository import ScheduleRepository
 from perdure.signals import JobsClaimed, JobsSubmitted, NotificationSettled, Signal, Signals
 from perdure.workers.completer import Completer
@@ -62,6 +65,27 @@ def _after(owner: type, name: str, when: Callable[[Any], object] = bool) -> Sett
     return settle
 
 
+def _uncommitted(owner: object, name: str, driver_of: Callable[..., Any]) -> Settle:
+    """Dies where ``owner.name``, a statement that commits itself, was carried out and is not committed."""
+
+    def settle() -> None:
+        call = getattr(owner, name)
+
+        @functools.wraps(call)
+        async def dying(*arguments: Any, **named: Any) -> Any:
+            driver = driver_of(*arguments)
+            await driver.execute("BEGIN")
+            returned = await call(*arguments, **named)
+            if returned:
+                die()
+            await driver.execute("COMMIT")
+            return returned
+
+        setattr(owner, name, dying)
+
+    return settle
+
+
 def _told(kind: type[Signal]) -> Settle:
     """Dies where the signal is emitted: what it tells of is committed, and nobody has heard of it."""
     return _before(Signals, "emit", lambda _signals, emitted: isinstance(emitted, kind))
@@ -75,9 +99,11 @@ _written = _after(Recorder, "record", lambda recorded: recorded.held)
 _announced = _before(Recorder, "announce", lambda _recorder, recorded: recorded.held)
 
 FAILPOINTS: dict[str, Settle] = {
-    "claimed, not committed": _after(JobRepository, "claim"),
+    "claimed, not committed": _uncommitted(JobClaims, "claim", lambda claims, *_: claims._driver),
     "claimed, not started": _told(JobsClaimed),
     "processor done, nothing handed in": _before(Completer, "conclude"),
+    "succeeded, not committed": _uncommitted(JobSuccesses, "write", lambda successes, *_: successes._driver),
+    "succeeded, not announced": _announced,
     "concluded, not committed": _written,
     "concluded, not announced": _announced,
     "rescued, not committed": _written,
@@ -90,7 +116,7 @@ FAILPOINTS: dict[str, Settle] = {
     "mail accepted, not announced": _told(NotificationSettled),
     "mail server has it, not committed": _after(SmtpEmailProvider, "send"),
     "receiver has it, not committed": _after(WebhookProvider, "send"),
-    "submitted, not committed": _after(JobRepository, "add", lambda _nothing: True),
+    "submitted, not committed": _uncommitted(joint_submission, "add_at_once", lambda driver, *_: driver),
     "submitted, not answered": _told(JobsSubmitted),
     "acted on, not committed": _after(JobActionRepository, "save", lambda _nothing: True),
     "acted on, not announced": _announced,

@@ -42,6 +42,8 @@ WORKER = [
     JobRow("claimed, not started", "RUNNING", attempt=2, started=2),
     JobRow("processor entered", "RUNNING", attempt=2, started=2),
     JobRow("processor done, nothing handed in", "RUNNING", attempt=2, started=2, effects=2),
+    JobRow("succeeded, not committed", "RUNNING", attempt=2, started=2, effects=2),
+    JobRow("succeeded, not announced", "SUCCEEDED"),
     JobRow("concluded, not committed", "RUNNING", attempt=2, started=2, effects=2),
     JobRow("concluded, not announced", "SUCCEEDED"),
 ]
