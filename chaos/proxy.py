@@ -41,7 +41,7 @@ class Proxy:
         self.drop()
         for connection in self._connections:
             connection.cancel()
-        await asyncio.gather(*self._connections)
+        await asyncio.gather(*self._connections, return_exceptions=True)  # one may be about to be made
         await self._server.wait_closed()
 
     @property
