@@ -23,7 +23,7 @@ from perdure.repositories.job_claims import JobClaims
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.job_successes import JobSuccesses
 from perdure.repositories.schedule_repository import ScheduleRepository
-from perdure.signals import JobsClaimed, JobsSubmitted, NotificationSettled, Signal, Signals
+from perdure.signals import JobsSubmitted, NotificationSettled, Signal, Signals
 from perdure.workers.completer import Completer
 
 Settle = Callable[[], None]
@@ -100,7 +100,7 @@ _announced = _before(Recorder, "announce", lambda _recorder, recorded: recorded.
 
 FAILPOINTS: dict[str, Settle] = {
     "claimed, not committed": _uncommitted(JobClaims, "claim", lambda claims, *_: claims._driver),
-    "claimed, not started": _told(JobsClaimed),
+    "claimed, not started": _after(JobClaims, "claim"),
     "processor done, nothing handed in": _before(Completer, "conclude"),
     "succeeded, not committed": _uncommitted(JobSuccesses, "write", lambda successes, *_: successes._driver),
     "succeeded, not announced": _announced,

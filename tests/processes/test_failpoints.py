@@ -22,7 +22,7 @@ from perdure.client import calls
 from perdure.client.client import Client
 from perdure.client.errors import ServerUnreachable
 
-pytestmark = pytest.mark.xdist_group("crashes")
+pytestmark = [pytest.mark.xdist_group("crashes"), pytest.mark.timeout(600)]  # the first test goes through all of it
 
 
 @dataclass(frozen=True)
