@@ -19,7 +19,7 @@ from perdure.db.embedded import EmbeddedPostgres
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 SIZES = {"wide": {"width": 1360, "height": 850}, "narrow": {"width": 360, "height": 740}}
-QUALITY = 0.5
+QUALITY = 0.32
 SHARPNESS = {"wide": 1, "narrow": 1}
 QUIET = {f"PERDURE_RUN_{part}": "false" for part in ("NOTIFIER", "PROMOTER", "SCHEDULER", "SWEEPER")}
 TO_WEBP = """async ([png, quality]) => {
@@ -31,12 +31,18 @@ TO_WEBP = """async ([png, quality]) => {
 }"""
 
 
-def screens(data: DataSet) -> dict[str, str]:
-    """The screens by the names of their pictures, and where each is."""
+def screens(data: DataSet) -> dict[str, tuple[str, bool]]:
+    """The screens by the names of their pictures: where each is, and whether it is what the first row there opens."""
     return {
-        "overview": "/",
-        "jobs": "/jobs",
-        "job": f"/jobs/{data.failed}",
+        "overview": ("/", False),
+        "jobs": ("/jobs", False),
+        "job": (f"/jobs/{data.failed}", False),
+        "notifications": ("/notifications", False),
+        "delivery": ("/notifications?status=DELIVERED&event=SUCCESS", True),
+        "queues": ("/queues", False),
+        "schedules": ("/schedules", False),
+        "workers": ("/workers", False),
+        "job-type": ("/job-types/report.build", False),
     }
 
 
@@ -52,20 +58,25 @@ def draw() -> list[Path]:
         browser = playwright.chromium.launch(executable_path=chromium.executable(), chromium_sandbox=False)
         converter = browser.new_page()
         return [
-            _picture(browser, converter, address + path, f"{name}-{size}-{scheme}", size, scheme)
-            for name, path in screens(data).items()
+            _picture(browser, converter, address + path, f"{name}-{size}-{scheme}", size, scheme, opens_row=opens_row)
+            for name, (path, opens_row) in screens(data).items()
             for size in SIZES
             for scheme in ("light", "dark")
         ]
 
 
-def _picture(browser: Browser, converter: Page, url: str, name: str, size: str, scheme: str) -> Path:
+def _picture(
+    browser: Browser, converter: Page, url: str, name: str, size: str, scheme: str, *, opens_row: bool
+) -> Path:
     context = browser.new_context(
         viewport=SIZES[size], color_scheme=scheme, reduced_motion="reduce", device_scale_factor=SHARPNESS[size]
     )
     page = context.new_page()
     page.goto(url)
-    page.locator("[data-live-state]").get_by_text("Live").wait_for()
+    if opens_row:
+        page.goto(page.locator("a.row").first.evaluate("(link) => link.href"))
+    if page.locator("[data-live-state]").count():
+        page.locator("[data-live-state]").get_by_text("Live").wait_for()
     png = base64.b64encode(page.screenshot()).decode()
     context.close()
     picture = PICTURES / f"{name}.webp"
