@@ -18,6 +18,8 @@ MAX_EXCERPT = 2_000
 _MAX_EXCERPT_BYTES = 5_000
 _MAX_NAME = 200
 _MAX_NAME_BYTES = 400
+_MOST_BYTES = 6
+"""Of a character in JSON, its escape; a short text need not be measured."""
 
 
 def snapshot_of(job: Job) -> dict[str, Any]:
@@ -70,7 +72,7 @@ def _cut_name(text: str) -> str:
 def _cut(text: str, limit: int, limit_bytes: int) -> str:
     """``text``, or its beginning and an ellipsis: at most ``limit`` characters, and ``limit_bytes`` bytes of JSON."""
     kept = storable(text[: limit + 1])
-    if len(kept) <= limit and _size(kept) <= limit_bytes:
+    if len(kept) <= limit and (len(kept) * _MOST_BYTES + 2 <= limit_bytes or _size(kept) <= limit_bytes):
         return kept
     fits = bisect_right(range(limit), limit_bytes, key=lambda length: _size(kept[:length] + "…")) - 1
     return kept[: max(fits, 0)] + "…"

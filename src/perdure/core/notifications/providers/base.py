@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from functools import lru_cache
+from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 from uuid import UUID
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from perdure.core.notifications.events import TOLD_BY_DEFAULT, JobEvent
@@ -169,7 +171,12 @@ Options = TypeVar("Options", bound=ChannelOptions)
 def declared_options(job: Job, channel: str, model: type[Options]) -> Options | None:
     """The options that ``job`` declares for ``channel``, or None where it declares none (absent or null)."""
     declared = (job.notifications or {}).get(channel)
-    return None if declared is None else model.model_validate(declared)
+    return None if declared is None else cast("Options", _validated(model, orjson.dumps(declared)))
+
+
+@lru_cache(maxsize=1_000)  # job after job declares the same
+def _validated(model: type[ChannelOptions], declared: bytes) -> ChannelOptions:
+    return model.model_validate(orjson.loads(declared))
 
 
 def judge(options: ChannelOptions, event: JobEvent) -> Skip | None:
