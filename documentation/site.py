@@ -19,7 +19,14 @@ SECTIONS = {
     "How to": ["how-to/*.md"],
     "Notifications": ["notifications/index.md", "notifications/*.md"],
     "Reference": ["reference/*.md", "glossary.md"],
-    "Explanation": ["life-of-a-job.md", "guarantees.md", "reliability.md", "performance.md", "scaling.md", "decisions/*.md"],
+    "Explanation": [
+        "life-of-a-job.md",
+        "guarantees.md",
+        "reliability.md",
+        "performance.md",
+        "scaling.md",
+        "decisions/*.md",
+    ],
     "Changes": ["changelog.md"],
 }
 """Where each page stands in the navigation: a page that several patterns find, where the first of them does."""
