@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from tests.browser import dataset_platform as around
-from tests.browser.dataset_types import TYPES, JobType
+from tests.browser.dataset_types import MAIL, TYPES, JobType
 
 from perdure.clock import first_id_at
 from perdure.db.session import Database
@@ -201,7 +201,12 @@ def _hostile(writer: _Writer, kind: JobType) -> Job:
     error = replace(
         writer.error(kind), type=f"Error{HOSTILE}", message=f"could not read {HOSTILE}", traceback=HOSTILE * 3
     )
-    context = {"user_id": f'"><b>{HOSTILE}', "email": "mallory@example.com"}
+    context = {"user_id": f'"><b>{HOSTILE}', "email": around.MALLORY}
     return writer.failed(
-        kind, writer.now - timedelta(minutes=1), error, payload={"file": HOSTILE, HOSTILE: [HOSTILE]}, context=context
+        kind,
+        writer.now - timedelta(minutes=1),
+        error,
+        payload={"file": HOSTILE, HOSTILE: [HOSTILE]},
+        context=context,
+        notifications=MAIL,
     )

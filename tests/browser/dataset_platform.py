@@ -16,6 +16,7 @@ from perdure.db.base import table_of
 from perdure.db.models import (
     CircuitRow,
     DeliveryAttemptRow,
+    DeliveryFeedbackRow,
     DeliveryRow,
     JobLogLineRow,
     JobTypeRow,
@@ -33,6 +34,8 @@ from perdure.repositories.tally_repository import TallyRepository
 TOLD = {TimelineEvent.SUCCESS: "SUCCESS", TimelineEvent.FAILURE: "FAILURE"}
 PROVIDERS = {"email": "mailtrap", "slack": "slack", "webhook": "webhook"}
 FOREVER = timedelta(days=2)
+MALLORY = "mallory@example.com"
+"""Whose provider answers with what mallory sent."""
 
 
 def worker_ids(now: datetime) -> list[UUID]:
@@ -222,7 +225,7 @@ def _count(tally: Tally, kind: JobType, random: Random, minutes: float, now: dat
 
 async def write_deliveries(connection: AsyncConnection, steps: Sequence[Transition], random: Random) -> None:
     """What the ends of jobs were told by, as their declarations ask."""
-    deliveries, attempts = [], []
+    deliveries, attempts, feedback = [], [], []
     for step in steps:
         if step.event not in TOLD or not step.job.notifications:
             continue
@@ -230,8 +233,10 @@ async def write_deliveries(connection: AsyncConnection, steps: Sequence[Transiti
             row, tries = _delivery(step, channel, options, random)
             deliveries.append(row)
             attempts += tries
+            feedback += _feedback(row)
     await connection.execute(insert(table_of(DeliveryRow)), deliveries)
     await connection.execute(insert(table_of(DeliveryAttemptRow)), attempts)
+    await connection.execute(insert(table_of(DeliveryFeedbackRow)), feedback)
 
 
 def _delivery(
@@ -271,6 +276,10 @@ def _delivery(
             "attempts": 0,
             "provider_message_id": None,
         }, []
+    if recipient == MALLORY:
+        said = job.error.message
+        row |= {"status": "FAILED", "reason": "permanent", "provider_message_id": said}
+        return row, [_try(delivery_id, 1, at, row["provider"], "permanent", 422, said) | {"response_excerpt": said * 2}]
     if channel == "slack":
         row |= {"status": "RETRYING", "finished_at": None, "next_attempt_at": at + FOREVER, "provider_message_id": None}
         return row, [_try(delivery_id, 1, at, "slack", "misconfigured", 403, "Slack answered 403: invalid_token")]
@@ -285,6 +294,27 @@ def _delivery(
     elif luck < 0.8 and channel == "email":
         row |= {"status": "DELIVERED"}
     return row, [_try(delivery_id, 1, at, row["provider"], "accepted", 200, None)]
+
+
+def _feedback(delivery: dict[str, object]) -> list[dict[str, object]]:
+    """What was heard of a mail afterwards."""
+    said = {"DELIVERED": ("delivered", None), "BOUNCED": ("bounced", "550 5.1.1 no such user")}.get(
+        str(delivery["status"])
+    )
+    if said is None:
+        return []
+    at = delivery["created_at"] + timedelta(seconds=3)
+    return [
+        {
+            "delivery_id": delivery["delivery_id"],
+            "event_id": "1",
+            "provider": delivery["provider"],
+            "kind": said[0],
+            "occurred_at": at,
+            "received_at": at,
+            "detail": said[1],
+        }
+    ]
 
 
 def _try(
