@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from perdure.core.attention import AttentionReader
 from perdure.core.commands import Commands
 from perdure.core.delivery_commands import DeliveryCommands
+from perdure.core.endpoint_commands import EndpointCommands
 from perdure.core.failures import FailuresReader
 from perdure.core.figures import Figures
 from perdure.core.file_commands import FileCommands
@@ -22,6 +23,7 @@ from perdure.core.provider_commands import ProviderCommands
 from perdure.core.queue_commands import QueueCommands
 from perdure.core.schedule_commands import ScheduleCommands
 from perdure.core.streaming import Feed
+from perdure.core.subscription_commands import SubscriptionCommands
 from perdure.core.suppression_commands import SuppressionCommands
 from perdure.core.trends import Trends
 from perdure.db.session import Database
@@ -42,6 +44,7 @@ AttentionPart = Annotated[AttentionReader, Depends(_part("attention"))]
 CommandsPart = Annotated[Commands, Depends(_part("commands"))]
 DatabasePart = Annotated[Database, Depends(_part("database"))]
 DeliveryCommandsPart = Annotated[DeliveryCommands, Depends(_part("delivery_commands"))]
+EndpointCommandsPart = Annotated[EndpointCommands, Depends(_part("endpoint_commands"))]
 FailuresPart = Annotated[FailuresReader, Depends(_part("failures"))]
 FeedPart = Annotated[Feed, Depends(_part("feed"))]
 FiguresPart = Annotated[Figures, Depends(_part("figures"))]
@@ -52,6 +55,7 @@ ProviderCommandsPart = Annotated[ProviderCommands, Depends(_part("provider_comma
 QueueCommandsPart = Annotated[QueueCommands, Depends(_part("queue_commands"))]
 RendererPart = Annotated[MessageRenderer, Depends(_part("renderer"))]
 ScheduleCommandsPart = Annotated[ScheduleCommands, Depends(_part("schedule_commands"))]
+SubscriptionCommandsPart = Annotated[SubscriptionCommands, Depends(_part("subscription_commands"))]
 SuppressionCommandsPart = Annotated[SuppressionCommands, Depends(_part("suppression_commands"))]
 TrendsPart = Annotated[Trends, Depends(_part("trends"))]
 

@@ -29,7 +29,7 @@ _BY_TONE = {
     ),
     "still": (
         *(JobStatus.CANCELLED, TimelineEvent.CANCELLED, DeliveryStatus.SKIPPED, DeliveryStatus.SUPPRESSED),
-        *(ActionStatus.STOPPED, SlotOutcome.MISSED, SlotOutcome.OVERLAPPED),
+        *(ActionStatus.STOPPED, SlotOutcome.MISSED, SlotOutcome.OVERLAPPED, "DISABLED"),
     ),
 }
 TONES = tuple(_BY_TONE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from perdure.dashboard.pages import (
     changes,
     delivery,
+    endpoints,
     inbox,
     job,
     job_actions,
@@ -17,6 +18,7 @@ from perdure.dashboard.pages import (
     schedules,
     session,
     static_files,
+    subscriptions,
     suppressions,
     workers,
 )
@@ -36,6 +38,8 @@ ROUTERS = (
     notifications.router,
     providers.router,
     suppressions.router,
+    endpoints.router,
+    subscriptions.router,
     delivery.router,
 )
 """In this order: a delivery's id is none of the names of the pages beside it."""

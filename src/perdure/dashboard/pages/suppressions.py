@@ -13,17 +13,16 @@ from uuid import UUID
 
 from fastapi import Query
 from fastapi.responses import Response
-from pydantic import ValidationError
 
+from perdure.dashboard.forms import read_form
 from perdure.dashboard.page import Page, PagePart
 from perdure.dashboard.parts import Form, FormPart, Reading, SuppressionCommandsPart
 from perdure.dashboard.routing import pages_router
 from perdure.dashboard.viewing import acting, viewing
-from perdure.errors import FieldProblem, InvalidInput
+from perdure.errors import FieldProblem, InvalidInput, ValidationFailed
 from perdure.models.suppression import SuppressionReason
 from perdure.repositories.suppression_repository import SuppressionRepository
 from perdure.schemas.addresses import check_address
-from perdure.schemas.reading import field_problems
 from perdure.schemas.suppression import SuppressionAnswer, SuppressionsAdd
 
 PAGE = 50
@@ -64,9 +63,9 @@ async def add(page: PagePart, form: FormPart, commands: SuppressionCommandsPart)
     addresses = [one for one in _BETWEEN.split(form.raw("addresses")) if one]
     sent = {"addresses": addresses, "reason": form.get("reason"), "note": form.get("note")}
     try:
-        asked = SuppressionsAdd.model_validate({name: value for name, value in sent.items() if value is not None})
-    except ValidationError as error:
-        return _form_page(page, form, field_problems(error))
+        asked = read_form(SuppressionsAdd, sent)
+    except ValidationFailed as error:
+        return _form_page(page, form, error.problems)
     added, known = await commands.add(asked.addresses, asked.reason, asked.note, page.actor)
     said = f"{added} {'address is' if added == 1 else 'addresses are'} suppressed from now on."
     return page.back_to("/notifications/suppressions", said + (f" {known} were listed before." if known else ""))
