@@ -122,7 +122,6 @@ class Live {
   say(state) {
     const shown = document.querySelector("[data-live-state]");
     if (!shown) return;
-    shown.hidden = false;
     shown.dataset.state = state;
     shown.textContent = { on: "Live", off: "Connecting…", paused: "Paused" }[state];
   }
