@@ -86,6 +86,8 @@ def _measured(installed: Installed, sizes: Sizes, asked: argparse.Namespace, sta
                 yield from _in_turns(work, systems, number, (sizes, rates, broken))
         if asked.only is None or asked.only in "submit_over_http":
             yield from _told(number, http_load.submit_over_http(installed.perdure, installed.limit, sizes))
+        if asked.only is None or asked.only in "bulk_over_http":
+            yield from _told(number, http_load.bulk_over_http(installed.perdure, sizes, rates))
         round_seconds = time.monotonic() - begun
     for work in FOR_PERDURE if asked.mode != "quick" else QUICK_FOR_PERDURE:
         if asked.only is None or asked.only in work.__name__:

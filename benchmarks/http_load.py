@@ -1,4 +1,4 @@
-"""Submissions over HTTP, one job a request, 64 connections: Perdure's server beside the plainest one.
+"""Submissions over HTTP, one job a request, 64 connections: Perdure's server beside the plainest one and the leanest.
 
 The load comes from a process of its own that speaks HTTP/1.1 over bare sockets, so that it costs as little as may be.
 """
@@ -14,28 +14,60 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import psutil
+
+from benchmarks.counters import JUDGED_SHARE
 from benchmarks.figures import Figure, percentile
 from benchmarks.scripted import ROOT, System
 from benchmarks.sizes import Sizes
+from benchmarks.works import Rates
+from perdure.client.client import Client
 
 CONNECTIONS = 64
 _BODY = b'{"job_type":"bench.noop","payload":{"n":1}}'
 
 
 def submit_over_http(system: System, bare: System, sizes: Sizes) -> Iterator[Figure]:
-    """Requests a second, each answered after its commit, and how long one takes."""
+    """Requests a second, each answered after its commit; how long one takes, and what it costs the server.
+
+    A server's CPU a request says more than the rate where load, server and database share two cores.
+    """
     for name, one, command in (
         ("perdure serve", system, ["perdure", "serve", "--port", "0", "--json", "--database-url", system.url]),
+        ("Starlette, msgspec, coalesced INSERTs", bare, ["benchmarks.systems.coalescing_http", bare.url]),
         ("bare FastAPI, one INSERT a request", bare, ["benchmarks.systems.bare_http", bare.url]),
     ):
         one.call("prepare")
-        with serving(command) as url:
-            _load(url, sizes.requests // 10)
-            loaded = _load(url, sizes.requests)
+        with serving(command) as server:
+            _load(server.url, sizes.requests // 10)
+            before = server.cpu_seconds()
+            loaded = _load(server.url, sizes.requests)
+            cpu_seconds = server.cpu_seconds() - before
         yield Figure("HTTP submit", name, loaded.rate, "1/s")
         yield Figure("HTTP submit, p99", name, loaded.p99_ms, "ms")
+        yield Figure("HTTP submit, the server's CPU a request", name, 1e6 * cpu_seconds / sizes.requests, "us")
+
+
+def bulk_over_http(system: System, sizes: Sizes, rates: Rates) -> Iterator[Figure]:
+    """Jobs in bulk by the client library: through a server, as NDJSON."""
+    count = rates.count("drain", system, sizes.drain_seconds / JUDGED_SHARE)
+    system.call("prepare")
+    command = ["perdure", "serve", "--port", "0", "--json", "--database-url", system.url]
+    with serving(command) as server, Client(server.url) as client:
+        list(client.submit_many(_jobs(1_000)))
+        started = time.perf_counter()
+        stored = [one for one in client.submit_many(_jobs(count)) if "job_id" in one]
+        seconds = time.perf_counter() - started
+    if len(stored) != count:
+        raise RuntimeError(f"{len(stored):,} jobs were stored where {count:,} were sent")
+    yield Figure("bulk submit", "perdure, by its client over HTTP", count / seconds, "1/s")
+
+
+def _jobs(count: int) -> Iterator[dict[str, Any]]:
+    return ({"job_type": "bench.noop", "payload": {"n": number}} for number in range(count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +76,23 @@ class _Loaded:
     p99_ms: float
 
 
+class Server(NamedTuple):
+    url: str
+    process: psutil.Process
+
+    def cpu_seconds(self) -> float:
+        return float(sum(self.process.cpu_times()[:2]))
+
+
 @contextmanager
-def serving(command: list[str]) -> Iterator[str]:
+def serving(command: list[str]) -> Iterator[Server]:
     environment = {"PERDURE_LOG_LEVEL": "error"}
     with subprocess.Popen(
         [sys.executable, "-m", *command], stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | environment
     ) as process:
         try:
             assert process.stdout is not None  # noqa: S101 (it is a pipe)
-            yield json.loads(process.stdout.readline())["url"]
+            yield Server(json.loads(process.stdout.readline())["url"], psutil.Process(process.pid))
         finally:
             process.terminate()
 

@@ -50,10 +50,10 @@ def pages(system: System, sizes: Sizes, _rates: Rates) -> Iterator[Figure]:
     """Milliseconds until a page is there: no more in nineteen of twenty looks."""
     system.call("prepare")
     asyncio.run(_fill(system.url, sizes.looked_through))
-    with serving(["perdure", "serve", "--port", "0", "--json", "--database-url", system.url]) as url:
+    with serving(["perdure", "serve", "--port", "0", "--json", "--database-url", system.url]) as server:
         for path in PATHS:
             work = f"page {path}, {sizes.looked_through:,} jobs, p95"
-            yield Figure(work, system.name, percentile(_looks(url, path), 0.95), "ms")
+            yield Figure(work, system.name, percentile(_looks(server.url, path), 0.95), "ms")
 
 
 def _looks(url: str, path: str) -> list[float]:

@@ -1,4 +1,4 @@
-"""Perdure as the benchmark uses it: jobs through the same factory and repository as a submission, real workers."""
+"""Perdure as the benchmark uses it: jobs by the commands that its routes call, in this process, and real workers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -14,11 +14,8 @@ from sqlalchemy import text
 
 from benchmarks.systems import handlers, shared
 from perdure.bootstrap import Platform, opened_platform, upgrade_database
-from perdure.core.job_factory import JobFactory, ReadyType
 from perdure.db.base import Base
-from perdure.db.wakeup import Topic
-from perdure.repositories.job_repository import JobRepository
-from perdure.repositories.job_type_queries import JobTypeQueries
+from perdure.models.job import Job
 from perdure.repositories.worker_repository import WorkerRepository
 from perdure.schemas.job import JobCreate
 from perdure.settings import Settings
@@ -58,27 +55,25 @@ def fill(count: int, batch: int) -> None:
 
 
 async def _fill(count: int, batch: int) -> float:
-    declared = _declared()
     async with _opened() as platform:
         started = time.perf_counter()
-        for first in range(0, count, batch):
-            payloads = [{"n": number} for number in range(first, min(first + batch, count))]
-            if batch == 1:
-                await platform.commands.submit(JobCreate(job_type=_job_type(), payload=payloads[0], **declared))
-            else:
-                await _add(platform, payloads, declared)
+        if batch == 1:
+            for number in range(count):
+                await platform.commands.submit(_sent(number))
+        else:
+            stored = [one async for some in platform.bulk.store(_batches(count, batch)) for one in some]
+            if not all(isinstance(one, Job) for one in stored):
+                raise RuntimeError("a job was refused")
         return time.perf_counter() - started
 
 
-async def _add(platform: Platform, payloads: Sequence[Any], declared: dict[str, Any]) -> None:
-    now = platform.database.clock.now()
-    factory = JobFactory(platform.providers)
-    async with platform.database.transaction() as connection:
-        row = await JobTypeQueries(connection).get(_job_type())
-        types = None if row is None else ReadyType(row)
-        sent = [JobCreate(job_type=_job_type(), payload=payload, **declared) for payload in payloads]
-        await JobRepository(connection).add([factory.create(one, types, now) for one in sent])
-    platform.wakeup.ring(Topic.JOBS_READY)
+async def _batches(count: int, batch: int) -> AsyncIterator[list[JobCreate]]:
+    for first in range(0, count, batch):
+        yield [_sent(number) for number in range(first, min(first + batch, count))]
+
+
+def _sent(number: int) -> JobCreate:
+    return JobCreate(job_type=_job_type(), payload={"n": number}, **_declared())
 
 
 def _job_type() -> str:
