@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -36,7 +35,7 @@ from perdure.db import backup, migrate
 from perdure.db.restore import Restored, restore
 from perdure.db.session import Database
 from perdure.db.wakeup import Wakeup
-from perdure.foundation import connected
+from perdure.foundation import connected, spare_what_is_loaded
 from perdure.models.finding import Finding, Level
 from perdure.outbound.addresses import networks
 from perdure.processors.registry import ProcessorRegistry
@@ -237,12 +236,6 @@ async def opened_platform(
             await providers.aclose()
 
 
-def _collect_what_is_new() -> None:
-    """Leaves what imports made to itself, and looks for garbage less often: of a no-op job that was 20 of 58 us."""
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
-
-
 async def work(
     settings: Settings, lease_page: LeasePage | None = None, ready: Callable[[], None] = lambda: None
 ) -> None:
@@ -256,6 +249,6 @@ async def work(
         runtime = platform.runtime(run_worker=True, lease_page=lease_page)
         with stopping(stopped.set, has_parent=lease_page is not None) as at_once:
             async with runtime.running(at_once):
-                _collect_what_is_new()
+                spare_what_is_loaded()
                 ready()
                 await stopped.wait()

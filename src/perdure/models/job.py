@@ -7,7 +7,7 @@ job is still in the state, and under the fence, that the transition started from
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 from uuid import UUID
@@ -86,13 +86,9 @@ class Job:
     def submit(cls, *, job_id: UUID, run_at: datetime | None, now: datetime, **declared: Any) -> Job:
         """A new job: ready at once, or SCHEDULED when ``run_at`` lies ahead of ``now``."""
         due = run_at is None or run_at <= now
-        return cls(
-            job_id=job_id,
-            status=JobStatus.QUEUED if due else JobStatus.SCHEDULED,
-            run_at=now if run_at is None else run_at,
-            created_at=now,
-            **declared,
-        )
+        status = JobStatus.QUEUED if due else JobStatus.SCHEDULED
+        times = {"run_at": now if run_at is None else run_at, "created_at": now}
+        return cls.of(_AT_FIRST | declared | times | {"job_id": job_id, "status": status})
 
     @classmethod
     def of(cls, fields: dict[str, Any]) -> Job:
@@ -200,6 +196,9 @@ class Job:
     def _to(self, status: JobStatus, now: datetime, **changes: Any) -> Transition:
         changes["status"], changes["worker_id"] = status, None
         return Transition(self, TRANSITIONS[self.status, status], now, changes)
+
+
+_AT_FIRST = {field.name: field.default for field in fields(Job) if field.default is not MISSING}
 
 
 @dataclass(slots=True, eq=False)
