@@ -29,15 +29,41 @@ class JobType:
     tags: tuple[str, ...] = ()
     progress: str = "working"
     is_for_people: bool = True
+    schema: dict[str, Any] | None = None
 
     @property
     def payload_schema(self) -> dict[str, Any]:
         """As a worker would publish it."""
+        if self.schema is not None:
+            return self.schema
         example = self.payload(Random(7))
         kinds = {str: "string", int: "integer", float: "number", bool: "boolean", list: "array", dict: "object"}
         properties = {name: {"type": kinds[type(value)], "examples": [value]} for name, value in example.items()}
         return {"type": "object", "title": self.name, "properties": properties, "required": list(properties)[:1]}
 
+
+VIDEO = {
+    "type": "object",
+    "properties": {
+        "video": {"type": "string", "format": "file-id", "description": "what to make smaller: an uploaded file"},
+        "height": {"enum": [480, 720, 1080, 2160], "default": 720, "description": "lines of the picture"},
+        "codec": {"enum": ["h264", "hevc", "av1"], "default": "h264"},
+        "quality": {"type": "number", "minimum": 0, "maximum": 51, "default": 23, "description": "lower is better"},
+        "watermark": {"anyOf": [{"type": "string", "maxLength": 80}, {"type": "null"}]},
+        "has_sound": {"type": "boolean", "default": True},
+        "subtitles": {"type": "array", "items": {"enum": ["de", "en", "fr", "it"]}, "description": "to be burnt in"},
+        "thumbnails": {
+            "type": "object",
+            "description": "pictures for the player's bar",
+            "properties": {
+                "every_seconds": {"type": "integer", "minimum": 1, "default": 10},
+                "width": {"type": "integer", "minimum": 16, "maximum": 1920, "default": 320},
+            },
+        },
+        "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+    "required": ["video"],
+}
 
 TYPES = [
     JobType(
@@ -93,6 +119,7 @@ TYPES = [
         failing=0.02,
         errors=(("worker_lost", "WorkerLost", "the worker's lease ended"),),
         queue="media",
+        schema=VIDEO,
         progress="pass 2 of 2",
     ),
     JobType(

@@ -114,6 +114,11 @@ def with_code(text: str) -> Markup:
     return Markup("").join((code if odd % 2 else plain).format(one) for odd, one in enumerate(parts))
 
 
+def as_json(value: Any) -> str:
+    """JSON on one line."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 _JSON_PARTS = re.compile(
     r"""(?P<key>"(?:[^"\\]|\\.)*")(?=:) | (?P<text>"(?:[^"\\]|\\.)*") | (?P<word>\b(?:true|false|null)\b)
       | (?P<number>-?\d[\d.eE+-]*)""",
@@ -159,6 +164,7 @@ FILTERS = {
         iso,
         size,
         pretty,
+        as_json,
         with_code,
         json_marks,
         short_id,

@@ -22,6 +22,13 @@ _ALL = text(f"""
     FROM perdure.workers AS worker ORDER BY worker.started_at DESC
 """).columns(jobs=Json)
 
+_ABLE = text("""
+    SELECT job_type, count(DISTINCT worker_id) AS workers
+    FROM perdure.workers AS worker, unnest(worker.job_types) AS job_type
+    WHERE worker.lease_until > clock_timestamp() AND worker.draining_since IS NULL
+    GROUP BY job_type
+""")
+
 
 class WorkerQueries:
     """Reads the workers, on one connection."""
@@ -32,3 +39,7 @@ class WorkerQueries:
     async def all(self) -> Sequence[RowMapping]:
         """Newest first; those that are gone stay for an hour."""
         return (await self._connection.execute(_ALL)).mappings().all()
+
+    async def able(self) -> dict[str, int]:
+        """How many living workers take jobs of each type."""
+        return {row.job_type: row.workers for row in await self._connection.execute(_ABLE)}

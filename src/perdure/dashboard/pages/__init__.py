@@ -9,6 +9,7 @@ from perdure.dashboard.pages import (
     inbox,
     job,
     job_actions,
+    job_types,
     jobs,
     notifications,
     overview,
@@ -20,6 +21,7 @@ from perdure.dashboard.pages import (
     static_files,
     subscriptions,
     suppressions,
+    uploads,
     workers,
 )
 
@@ -34,6 +36,8 @@ ROUTERS = (
     job.router,
     queues.router,
     schedules.router,
+    job_types.router,
+    uploads.router,
     workers.router,
     notifications.router,
     providers.router,
