@@ -22,6 +22,7 @@ BATCH = 50_000
 PATHS = (
     *("/", "/?period=7d", "/jobs", "/jobs?status=FAILED", "/jobs?job_type=type.3&status=SUCCEEDED"),
     *("/jobs?user_id=u7", "/jobs?tag=usual", "/jobs?q=seen+again", "/jobs?error_group=00000000000000b0", "/jobs/live"),
+    *("/queues", "/workers", "/schedules", "/job-types"),
 )
 
 # A week of jobs, a moment apart: twenty types in five queues, of a thousand users; each fiftieth failed, in ten ways.

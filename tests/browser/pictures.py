@@ -43,6 +43,7 @@ def screens(data: DataSet) -> dict[str, tuple[str, bool]]:
         "schedules": ("/schedules", False),
         "workers": ("/workers", False),
         "job-type": ("/job-types/report.build", False),
+        "job-submit": ("/job-types/media.transcode/submit", False),
     }
 
 

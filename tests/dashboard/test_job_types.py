@@ -99,6 +99,9 @@ async def test_types_are_listed_with_what_they_are(http, platform):
     assert "No living worker can do it" in page
     assert (await http.get("/job-types/nobody.knows")).status_code == 404
     assert (await http.get("/job-types/nobody.knows/submit")).status_code == 404
+    for none in ("%00", "%20", "a" * 101):
+        assert (await http.get(f"/job-types/{none}")).status_code == 422
+        assert (await http.get(f"/job-types/{none}/submit")).status_code == 422
 
 
 async def test_a_job_is_submitted_as_the_form_says(http, submit):

@@ -6,7 +6,9 @@ The form is made from the type's JSON Schema; what it says is submitted by the c
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Annotated
 
+from fastapi import Path
 from fastapi.responses import Response
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,8 +28,11 @@ from perdure.models.job import Job
 from perdure.models.submission import IdempotencyKey
 from perdure.repositories.job_type_queries import JobTypeQueries
 from perdure.repositories.worker_queries import WorkerQueries
+from perdure.schemas.job import Name
 
 router = pages_router(prefix="/job-types")
+
+TypeName = Annotated[Name, Path()]
 
 
 @router.get("", dependencies=[viewing()])
@@ -41,7 +46,7 @@ async def job_types(page: PagePart, figures: FiguresPart, database: DatabasePart
 
 @router.get("/{job_type}", dependencies=[viewing()])
 async def job_type(
-    job_type: str, page: PagePart, figures: FiguresPart, failures: FailuresPart, database: DatabasePart
+    job_type: TypeName, page: PagePart, figures: FiguresPart, failures: FailuresPart, database: DatabasePart
 ) -> Response:
     done = await figures.by_type()
     groups = [one for one in await failures.groups() if one.job_type == job_type]
@@ -60,7 +65,7 @@ async def job_type(
 
 
 @router.get("/{job_type}/submit", dependencies=[acting(Scope.SUBMIT)])
-async def ask(job_type: str, page: PagePart, connection: Reading) -> Response:
+async def ask(job_type: TypeName, page: PagePart, connection: Reading) -> Response:
     published = await _published(connection, job_type)
     fields = fields_of(published["payload_schema"])
     form = SubmissionForm(fields, is_json=fields is None)
@@ -70,7 +75,7 @@ async def ask(job_type: str, page: PagePart, connection: Reading) -> Response:
 
 @router.post("/{job_type}/submit", dependencies=[acting(Scope.SUBMIT)])
 async def submit(
-    job_type: str, page: PagePart, form: FormPart, database: DatabasePart, commands: CommandsPart
+    job_type: TypeName, page: PagePart, form: FormPart, database: DatabasePart, commands: CommandsPart
 ) -> Response:
     """Submits the job; or shows the form again, with what is wrong in it, or with its payload as JSON."""
     async with database.snapshot() as connection:
