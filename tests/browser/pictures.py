@@ -42,7 +42,7 @@ def screens(data: DataSet) -> dict[str, tuple[str, bool]]:
         "queues": ("/queues", False),
         "schedules": ("/schedules", False),
         "workers": ("/workers", False),
-        "job-type": ("/job-types/report.build", False),
+        "job-type": ("/job-types/media.transcode", False),
         "job-submit": ("/job-types/media.transcode/submit", False),
     }
 
