@@ -38,7 +38,7 @@ test-processes: $(STAMP) ## Run the tests of whole platforms: started, killed, c
 
 test-browser: $(STAMP) ## Have Chromium draw the dashboard and the mails, use and measure them; pictures are left in build/
 	$(BIN)/python -m tests.browser.chromium
-	$(BIN)/pytest --numprocesses=2 --dist=loadgroup $(BROWSER)
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile $(BROWSER)
 
 pictures: $(STAMP) ## Draw the pictures of the dashboard in docs/pictures anew
 	$(BIN)/python -m tests.browser.chromium

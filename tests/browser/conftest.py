@@ -33,7 +33,7 @@ new PerformanceObserver((list) => {
 addEventListener("securitypolicyviolation", (event) =>
   perdureHeldBack(`${event.effectiveDirective}: ${event.blockedURI} ${event.sample}`));
 """
-expect.set_options(timeout=10_000)
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +75,7 @@ def contexts(browser: Browser, platform_url: str) -> Iterator[Callable[..., Brow
         context.add_init_script(LISTEN)
         context.on("weberror", lambda error: wrong.append(f"a script failed: {error.error}"))
         context.on("console", lambda said: _is_grave(said) and wrong.append(f"the console says: {said.text}"))
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(20_000)
         made.append(context)
         return context
 

@@ -41,6 +41,7 @@ def test_shortcuts_can_be_turned_off(page):
     expect(page.get_by_role("dialog")).to_be_hidden()
     page.get_by_role("button", name="Keyboard shortcuts").click()
     page.get_by_role("button", name="Turn them on").click()
+    expect(page.locator("html:not([data-shortcuts]) [data-live-state]")).to_have_text("Live")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()
 

@@ -123,7 +123,7 @@ class Live {
     const shown = document.querySelector("[data-live-state]");
     if (!shown) return;
     shown.dataset.state = state;
-    shown.textContent = { on: "Live", off: "Connecting…", paused: "Paused" }[state];
+    shown.textContent = { on: "Live", off: "Offline", paused: "Paused" }[state];
   }
 }
 

@@ -46,7 +46,7 @@ export function morph(current, wanted) {
     return;
   }
   if (current.isEqualNode(wanted)) return;
-  if (current.nodeName === "SCRIPT") return;
+  if (current.nodeName === "SCRIPT" || current.hasAttribute("data-live-state")) return;
   morphAttributes(current, wanted);
   if (current instanceof HTMLInputElement || current instanceof HTMLTextAreaElement) return; // what somebody typed
   morphChildren(current, wanted);
