@@ -117,7 +117,7 @@ async def test_a_time_out_or_a_cancel_meets_the_one_that_waits_and_no_other(benc
         await asyncio.sleep(0)
 
     await bench.run(time_out, cancel_itself, nothing, be_cancelled, nothing)
-    assert [type(one) for one in bench.errors] == [asyncio.CancelledError, TimeoutError]
+    assert {type(one) for one in bench.errors} == {asyncio.CancelledError, TimeoutError}
     assert bench.tasks[1] is not bench.tasks[2], "a task with a cancel upon it is used no more"
 
 

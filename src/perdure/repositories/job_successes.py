@@ -21,7 +21,8 @@ from perdure.models.job import Transition
 _SUCCEED = """
     WITH written AS (
         UPDATE perdure.jobs AS job
-        SET status = 'SUCCEEDED', finished_at = new.at, result = new.result::jsonb, error = NULL, worker_id = NULL
+        SET status = 'SUCCEEDED', finished_at = new.at, result = new.result::jsonb, error = NULL, progress = NULL,
+            worker_id = NULL
         FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[]) AS new(job_id, fence, at, result)
         WHERE job.job_id = new.job_id AND job.fence = new.fence AND job.worker_id IS NOT NULL
           AND job.cancel_requested_at IS NULL
