@@ -337,7 +337,7 @@ class Plan:
     def passed_over(self) -> list[str]:
         """Rows that were read though nobody wants them, such as what is not due yet."""
         return [
-            f"{node['Rows Removed by Filter']} of {node.get('Relation Name')} by {node.get('Index Name')}, {node.get('Filter')}: {self.statement}"
+            f"{node['Rows Removed by Filter']} by {node.get('Index Name')}: {self.statement}"
             for node in self.nodes()
             if node.get("Rows Removed by Filter", 0) > MAX_OVERDUE
         ]
