@@ -56,7 +56,7 @@ def _throughput(trend: Trend, axis: tuple[str, str, str], at: Sequence[str]) -> 
         value=f"{formats.compact(ended / minutes)} / min",
         note=f"{formats.plural(ended, 'job')} ended",
         chart=chart,
-        top=f"{formats.compact(chart.top)} per {formats.duration(trend.step_seconds)}",
+        top=f"{formats.compact(chart.top)} / {formats.duration(trend.step_seconds)}",
         axis=axis,
         legend=(("accent", "succeeded"), ("bad", "failed")),
         columns=("At (UTC)", "succeeded", "failed"),
