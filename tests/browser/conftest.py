@@ -85,9 +85,13 @@ def contexts(browser: Browser, platform_url: str) -> Iterator[Callable[..., Brow
     assert wrong == []
 
 
+EXPECTED = ("Failed to load resource", "Blocked script execution in")
+"""Browsers tell of every answer that is no success, at which the tests look themselves; and in the sandboxed frame of a
+message even the listener above is no script that may run."""
+
+
 def _is_grave(said) -> bool:
-    """Browsers tell of every answer that is no success; the tests look at these themselves."""
-    return said.type in ("error", "warning") and not said.text.startswith("Failed to load resource")
+    return said.type in ("error", "warning") and not said.text.startswith(EXPECTED)
 
 
 @pytest.fixture
