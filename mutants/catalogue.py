@@ -67,13 +67,6 @@ MUTANTS = (
         (ENGINE,),
     ),
     Mutant(
-        "a success is written over a cancel request",
-        "repositories/job_successes.py",
-        "AND job.worker_id IS NOT NULL\n          AND job.cancel_requested_at IS NULL\n",
-        "AND job.worker_id IS NOT NULL\n",
-        (ENGINE,),
-    ),
-    Mutant(
         "a transition is written over a cancel request",
         "repositories/job_repository.py",
         "      AND job.cancel_requested_at IS NOT DISTINCT FROM old.cancel_requested_at\n",
