@@ -18,7 +18,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 DATA = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load}
-UNREAD = {"text", "dockerfile", "csv"}
+UNREAD = {"text", "dockerfile", "csv", "jinja"}
 RUN = {"sh", "python"}
 NOT_RUN_BECAUSE = {
     "needs a container engine",
