@@ -226,6 +226,54 @@ async def test_what_nobody_expected_is_a_page_and_a_line_in_the_log(http, app, l
     assert [line["path"] for line in lines() if line["msg"] == "request.failed"] == ["/"]
 
 
+async def test_a_browser_is_told_by_a_page_what_no_page_answers(http):
+    looking = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+    for path, status, says in (
+        ("/nowhere", 404, "There is no page at this address."),
+        ("/jobs/nowhere/other", 404, "There is no page at this address."),
+        ("/sign-out", 405, "A button leads to this address"),
+        ("/jobs/none", 422, "a value in it is none"),
+    ):
+        page = await http.get(path, headers=looking)
+        assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8"), path
+        assert says in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert 'href="/jobs"' in page.text
+    back = await http.get("/nowhere", headers=looking | {"referer": "http://localhost/jobs?tag=a"})
+    assert 'href="/jobs?tag=a"' in back.text
+
+
+async def test_programs_are_told_by_problem_documents(http):
+    looking = {"accept": "text/html"}
+    for path, headers in (("/nowhere", {}), ("/v1/nowhere", looking), ("/v1", looking), ("/v1/jobs/none", looking)):
+        answer = await http.get(path, headers=headers)
+        assert answer.headers["content-type"] == "application/problem+json", path
+    assert (await http.post("/nowhere", headers=looking)).json()["code"] == "no_such_route"
+
+
+async def test_pages_that_others_answer_ask_to_sign_in_too(http, tokens):
+    looking = {"accept": "text/html"}
+    sent_away = await http.get("/docs", headers=looking)
+    assert (sent_away.status_code, sent_away.headers["location"]) == (303, "/sign-in?next=%2Fdocs")
+    assert (await http.get("/docs")).status_code == 401
+    refused = await http.get("/docs", headers=looking | session(tokens[Scope.WORK]))
+    assert (refused.status_code, "lacks the scope" in refused.text) == (403, True)
+    for headers in ({}, session("pdr_canary"), session(tokens[Scope.READ])):
+        assert (await http.get("/nowhere", headers=looking | headers)).status_code == 404
+
+
+async def test_a_bug_outside_of_pages_is_a_page_too(http, lines, monkeypatch):
+    def broken(_document):
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr("perdure.routes.description.render_reference", broken)
+    answer = await http.get("/docs", headers={"accept": "text/html"})
+    assert (answer.status_code, "secret" in answer.text) == (500, False)
+    assert "the server&#39;s log has the cause" in answer.text
+    assert [line["path"] for line in lines() if line["msg"] == "request.failed"] == ["/docs"]
+    assert (await http.get("/docs")).json()["code"] == "internal_error"
+
+
 async def test_files_are_kept_by_their_content(http):
     address = re.search(r'href="(/static/[0-9a-f]{16}/css/base.css)"', (await http.get("/")).text)[1]
     answer = await http.get(address)

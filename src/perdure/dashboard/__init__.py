@@ -25,13 +25,14 @@ def install(
     is_public_encrypted: bool,
     with_inbox: bool,
 ) -> None:
-    """Adds every page to ``app``, whose state has the platform's parts.
+    """Adds every page to ``app``, whose state has the platform's parts, and pages for what goes wrong.
 
     ``status_of`` says the HTTP status of an error, ``note_unexpected`` logs one that nobody expected;
     ``is_public_encrypted``: people reach the server by https;
     ``with_inbox``: it has the local inbox.
     """
-    from perdure.dashboard.pages import OF_INBOX, ROUTERS  # they need this package
+    from perdure.dashboard import refusals  # they need this package
+    from perdure.dashboard.pages import OF_INBOX, ROUTERS
 
     routers = (*ROUTERS, *(OF_INBOX if with_inbox else ()))
 
@@ -48,3 +49,4 @@ def install(
     )
     for router in routers:
         app.include_router(router)
+    refusals.install(app)

@@ -12,7 +12,8 @@ from perdure.core.authentication import Authentication
 from perdure.core.browsers import SECURE_SESSION_COOKIE, SESSION_COOKIE
 from perdure.dashboard.page import PagePart, local_path
 from perdure.dashboard.parts import FormPart
-from perdure.dashboard.routing import SIGN_IN, pages_router
+from perdure.dashboard.refusals import SIGN_IN
+from perdure.dashboard.routing import pages_router
 from perdure.dashboard.viewing import for_everybody
 from perdure.errors import Forbidden, Unauthenticated
 from perdure.models.api_key import Scope
