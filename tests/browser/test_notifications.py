@@ -1,10 +1,15 @@
 """Deliveries, providers and suppressions as people use them: found, understood, sent again, called off, mended."""
 
 import re
+from uuid import uuid4
 
 from playwright.sync_api import expect
+from tests.browser.conftest import numbers
 from tests.browser.dataset import HOSTILE
 from tests.browser.dataset_platform import MALLORY
+
+from perdure.client import calls
+from perdure.client.client import Client
 
 ID = re.compile(r"/notifications/[0-9a-f-]{36}$")
 
@@ -167,3 +172,47 @@ def test_it_can_be_read_and_acted_on_without_scripts(contexts, data):
     page.get_by_role("button", name="Resend").click()
     page.get_by_role("dialog", name="Send it again?").get_by_role("button", name="Send it again").click()
     expect(page.get_by_text("It is sent again, as this delivery.")).to_be_visible()
+
+
+def test_rows_change_where_they_are_and_new_ones_are_announced(page, data, platform_url):
+    page.goto("/notifications?event=SUCCESS")
+    newest = page.locator("tbody tr").first.get_attribute("data-row")
+    page.goto("/notifications?status=PENDING")
+    waiting = page.locator("tbody tr")
+    before = waiting.evaluate_all("(rows) => rows.map((row) => row.dataset.row)")
+    with Client(platform_url) as client:
+        client.call(calls.cancel_delivery(before[0]))
+        expect(waiting.first.locator(".badge")).to_have_text("Cancelled")
+        assert waiting.evaluate_all("(rows) => rows.map((row) => row.dataset.row)") == before
+        page.goto("/notifications?event=SUCCESS")
+        page.keyboard.press("p")
+        expect(page.locator("[data-live-state]")).to_have_text("Paused")
+        again = client.call(calls.resend_delivery(newest, str(uuid4())))["delivery_id"]
+        page.keyboard.press("p")
+        page.get_by_role("link", name="1 new delivery: show it").click()
+    expect(page.locator("tbody tr").first).to_have_attribute("data-row", again)
+
+
+def test_all_that_match_are_sent_again_batch_by_batch(page, data, looks, check):
+    looks("/notifications/resend?status=FAILED", "notifications-resend")
+    page.goto("/notifications?status=FAILED&channel=email")
+    page.keyboard.press("r")
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text(re.compile(r"Send \d+ deliveries again\?"))
+    [expected] = numbers(heading.inner_text())
+    page.get_by_role("button", name=f"Send {expected} deliveries again").click()
+    expect(page.locator("#advance .badge")).to_have_text("Done")
+    expect(page.locator(".figure-line")).to_have_text(re.compile(f"^{expected} sent again"))
+    check(page)
+    page.goto("/notifications/resend?status=FAILED&channel=email")
+    expect(page.get_by_role("button", name="Send 0 deliveries again")).to_be_disabled()
+
+
+def test_scripts_send_the_next_batches_until_there_are_none(page, data):
+    address = "/notifications/resend/advance?status=FAILED&walked=500&done=500&of=1500"
+    rest = "&rest=ffffffff-ffff-ffff-ffff-ffffffffffff"
+    page.goto(address + rest)
+    expect(page.locator("#advance .badge")).to_have_text("Done")
+    assert "rest=" not in page.url
+    assert numbers(page.locator(".figure-line").inner_text())[0] >= 500
+    expect(page.get_by_role("button", name="Stop")).to_be_hidden()

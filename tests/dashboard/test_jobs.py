@@ -104,7 +104,7 @@ async def test_what_changes_is_told_row_by_row(http):
     assert 'data-state="CANCELLED"' in live
     assert "3 new jobs" in live
     none = (await http.get("/jobs/live", params={"newest": newer[-1]})).text
-    assert "new job" not in none.partition('id="new-jobs"')[2]
+    assert "new job" not in none.partition('id="news"')[2]
 
 
 async def test_many_are_previewed_and_acted_on(http, platform):

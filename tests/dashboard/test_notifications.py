@@ -1,7 +1,7 @@
 """The deliveries as a browser asks for them: found, looked at, sent again, called off; nothing in them is markup."""
 
 import re
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -109,11 +109,35 @@ async def test_pages_are_linked_newest_first_and_counted_up_to_a_limit(http, pla
     assert len(rows(second)) == PAGE
 
 
+async def test_what_changes_is_told_row_by_row(http, platform):
+    nothing = (await http.get("/notifications")).text
+    assert f'data-newest="{UUID(int=0)}"' in nothing
+    first = await tell(http)
+    assert "1 new delivery: show it" in (await http.get("/notifications/live", params={"newest": UUID(int=0)})).text
+    listed = (await http.get("/notifications")).text
+    assert f'data-newest="{first["delivery_id"]}"' in listed
+    assert f'data-row="{first["delivery_id"]}" data-unsettled' in listed
+    await end(platform, "FAILED", "permanent")
+    second, third = await tell(http), await tell(http, "grace@example.com")
+    asked = {"delivery_id": [first["delivery_id"], str(uuid4())], "newest": first["delivery_id"]}
+    live = (await http.get("/notifications/live", params=asked)).text
+    assert rows(live) == [first["delivery_id"]]
+    assert 'data-state="FAILED"' in live
+    assert "data-unsettled" not in live
+    assert re.search(r'Pending <span class="count">2</span>', live)
+    assert "2 new deliveries: show them" in live
+    of_ada = (await http.get("/notifications/live", params=asked | {"recipient": ADA})).text
+    assert "1 new delivery: show it" in of_ada
+    newest = max(second["delivery_id"], third["delivery_id"])
+    assert "new deliver" not in (await http.get("/notifications/live", params={"newest": newest})).text
+
+
 async def test_a_page_is_few_statements(http, platform):
     delivery = await tell(http)
     for path, most in (
         ("/notifications", 5),
         (f"/notifications?recipient={ADA}&status=SENT", 5),
+        (f"/notifications/live?delivery_id={delivery['delivery_id']}&newest={delivery['delivery_id']}", 5),
         (f"/notifications/{delivery['delivery_id']}", 4),
         ("/notifications/providers", 2),
         ("/notifications/suppressions", 1),

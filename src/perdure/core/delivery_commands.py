@@ -28,6 +28,8 @@ from perdure.signals import NotificationCancelled, NotificationResent, Notificat
 
 BATCH = 500
 """Deliveries sent again in one transaction."""
+PREVIEWED_BATCHES = 10
+"""A preview counts no more of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,16 @@ class DeliveryCommands:
             self._wakeup.ring(Topic.DELIVERIES)
             self._signals.emit(NotificationsResent(len(again), by))
         return ResentBatch(len(batch), len(again), batch[-1] if len(found) > BATCH else None)
+
+    async def preview_resend_all(self, wanted: DeliveryFilter) -> ResentBatch:
+        """What ``resend_all`` would come to, batch by batch, as far as that is counted."""
+        counted = ResentBatch(0, 0, None)
+        for _ in range(PREVIEWED_BATCHES):
+            batch = await self.resend_all(wanted, counted.rest, "", dry_run=True)
+            counted = ResentBatch(counted.matched + batch.matched, counted.resent + batch.resent, batch.rest)
+            if counted.rest is None:
+                break
+        return counted
 
     async def cancel(self, delivery_id: UUID, by: str) -> Delivery:
         """Calls off a delivery that waits to be sent; whoever held it before can change nothing any more."""

@@ -10,6 +10,7 @@ from perdure.dashboard import charts, formats, icons, states
 from perdure.models.api_key import Scope
 from perdure.models.job_action import ActionVerb
 from perdure.models.lifecycle import JobStatus
+from perdure.repositories.id_bounds import FIRST_ID
 
 
 @cache
@@ -30,5 +31,6 @@ def environment() -> Environment:
         "JobStatus": JobStatus,
         "Scope": Scope,
         "ActionVerb": ActionVerb,
+        "none_yet": FIRST_ID,
     }
     return made

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from perdure.db.models.delivery import JOB_TYPE
 from perdure.models.delivery import DeliveryStatus
+from perdure.repositories.id_bounds import made_at
 from perdure.schemas.delivery_filter import DeliveryFilterShape
 
 # A row of ``perdure.deliveries`` matches a field that is given if this is true of it. (Status is asked by the search.)
@@ -42,6 +43,11 @@ class DeliveryFilter:
     @classmethod
     def read(cls, sent: DeliveryFilterShape) -> DeliveryFilter:
         return cls(**{name: getattr(sent, name) for name in cls.__dataclass_fields__})
+
+    def newer_than(self, delivery_id: UUID) -> DeliveryFilter:
+        """The same deliveries, without most of those that were made before the one with this id."""
+        begin = made_at(delivery_id)
+        return replace(self, created_after=max(begin, self.created_after or begin))
 
     @property
     def states(self) -> Sequence[DeliveryStatus]:

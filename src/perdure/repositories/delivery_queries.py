@@ -18,6 +18,7 @@ from perdure.repositories.mappers import delivery_on_record
 
 _TRIES = table_of(DeliveryAttemptRow)
 _OF_JOB = on_record("WHERE delivery.job_id = :job_id ORDER BY delivery.delivery_id")
+_SOME = on_record("WHERE delivery.delivery_id = ANY (CAST(:delivery_ids AS uuid[])) ORDER BY delivery.delivery_id DESC")
 _GET = on_record("WHERE delivery.delivery_id = :delivery_id")
 
 
@@ -35,6 +36,13 @@ class DeliveryQueries:
     async def newest(self, wanted: DeliveryFilter, before: UUID | None, limit: int) -> list[DeliveryOnRecord]:
         """Up to ``limit`` deliveries that match, newest first (ids are time-ordered), older than the id ``before``."""
         return await DeliverySearch(self._connection, wanted).newest(before, limit)
+
+    async def some(self, delivery_ids: Sequence[UUID]) -> list[DeliveryOnRecord]:
+        """The deliveries with these ids, newest first; those that there are not are left out."""
+        if not delivery_ids:
+            return []
+        rows = (await self._connection.execute(_SOME, {"delivery_ids": list(delivery_ids)})).mappings()
+        return [delivery_on_record(row) for row in rows]
 
     async def get(self, delivery_id: UUID) -> DeliveryOnRecord | None:
         row = (await self._connection.execute(_GET, {"delivery_id": delivery_id})).mappings().one_or_none()

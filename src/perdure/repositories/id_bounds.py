@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from perdure.clock import first_id_at
@@ -20,6 +20,11 @@ def id_bounds(after: datetime | None, before: datetime | None, before_id: UUID |
     if before is not None:
         high = min(high, first_id_at(_shifted(before, CLOCKS_APART)))
     return low, high
+
+
+def made_at(one: UUID) -> datetime:
+    """When the id was made."""
+    return datetime.fromtimestamp((one.int >> 80) / 1000, tz=UTC)
 
 
 def _shifted(moment: datetime, by: timedelta) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from sqlalchemy import TextClause, text
 from perdure.db.base import quoted
 from perdure.db.models.job import EMAIL, ENDED_WITH_ERROR, ERROR_GROUP, ERROR_TEXT, HAS_GROUP, USER, WORD_ENDS
 from perdure.models.lifecycle import JobStatus
-from perdure.repositories.id_bounds import LAST_ID
+from perdure.repositories.id_bounds import LAST_ID, made_at
 from perdure.schemas.job_filter import JobFilterShape
 
 MIN_ID_DIGITS = 4
@@ -86,8 +86,8 @@ class JobFilter:
 
     def newer_than(self, job_id: UUID) -> JobFilter:
         """The same jobs, without most of those that were made before the one with this id."""
-        made_at = datetime.fromtimestamp((job_id.int >> 80) / 1000, tz=UTC)
-        return replace(self, created_after=max(made_at, self.created_after or made_at))
+        begin = made_at(job_id)
+        return replace(self, created_after=max(begin, self.created_after or begin))
 
     @property
     def ids(self) -> tuple[UUID, UUID] | None:

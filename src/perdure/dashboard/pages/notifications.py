@@ -1,4 +1,4 @@
-"""The deliveries: who was told what, found by whatever is known of it, a page at a time.
+"""The deliveries: who was told what, found by whatever is known of it, a page at a time, and kept true while one looks.
 
 A page is a search of one statement by an index (``repositories/delivery_search.py``), one that counts by state up to a
 limit, one for the names of the job types, and two for the providers.
@@ -6,11 +6,13 @@ limit, one for the names of the job types, and two for the providers.
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Request
 from fastapi.responses import Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.core.notifications.events import JobEvent
 from perdure.dashboard.asked import AGES
@@ -22,7 +24,9 @@ from perdure.dashboard.viewing import viewing
 from perdure.db.session import Database
 from perdure.errors import Unavailable
 from perdure.models.circuit import CircuitState
-from perdure.models.delivery import DeliveryStatus
+from perdure.models.delivery import LIVE, DeliveryStatus
+from perdure.models.delivery_explanation import DeliveryOnRecord
+from perdure.models.provider import Provider
 from perdure.repositories.delivery_counts import DeliveryCounting, DeliveryCounts
 from perdure.repositories.delivery_filter import DeliveryFilter
 from perdure.repositories.delivery_queries import DeliveryQueries
@@ -30,6 +34,8 @@ from perdure.repositories.job_type_queries import JobTypeQueries
 from perdure.schemas.delivery import DeliveryAnswer
 
 PAGE = 50
+NEW_COUNTED = 25
+"""So many new deliveries are counted; more are "more than" that."""
 TABS = (
     *(DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.RETRYING, DeliveryStatus.SENT),
     *(DeliveryStatus.DELIVERED, DeliveryStatus.BOUNCED, DeliveryStatus.FAILED, DeliveryStatus.SUPPRESSED),
@@ -55,18 +61,44 @@ async def notifications(
     return page.render(
         "notifications.html",
         asked=asked,
-        deliveries=[DeliveryAnswer.model_validate(one) for one in found[:PAGE]],
-        job_types={one.delivery_id: one.snapshot.get("job_type") for one in found},
+        **drawn(found[:PAGE]),
         rest=found[PAGE - 1].delivery_id if len(found) > PAGE else None,
         before=before,
         counts=await counted(database, asked.filter),
         tabs=TABS,
         channels=[one.channel for one in known],
-        troubled=[one for one in known if one.state is not CircuitState.CLOSED],
+        troubled=_troubled(known),
         provider_names=[one.name for one in known],
         events=[event.value for event in JobEvent],
         types=types,
         ages=list(AGES),
+        can_resend=not LIVE & set(asked.shape.status),
+    )
+
+
+@router.get("/notifications/live", dependencies=[viewing()])
+async def live(
+    request: Request,
+    page: PagePart,
+    database: DatabasePart,
+    providers: ProviderCommandsPart,
+    delivery_id: Annotated[list[UUID], Query(max_length=200)] = [],  # noqa: B006 (FastAPI copies it)
+    newest: Annotated[UUID | None, Query()] = None,
+) -> Response:
+    """What an open page draws anew: the rows it asks for, counts, troubles, and how many deliveries are new."""
+    asked = DeliveriesAsked.read(request, database.clock.now())
+    async with database.snapshot() as connection:
+        found = await DeliveryQueries(connection).some(delivery_id)
+        new = 0 if newest is None else await _new(connection, asked.filter, newest)
+    return page.render(
+        "notifications_live.html",
+        asked=asked,
+        **drawn(found),
+        counts=await counted(database, asked.filter),
+        tabs=TABS,
+        troubled=_troubled(await providers.all()),
+        new=new,
+        most=NEW_COUNTED,
     )
 
 
@@ -77,3 +109,22 @@ async def counted(database: Database, wanted: DeliveryFilter) -> DeliveryCounts 
             return await DeliveryCounting(connection).count(wanted)
     except Unavailable:
         return None
+
+
+def drawn(found: Sequence[DeliveryOnRecord]) -> dict[str, Any]:
+    """What rows of deliveries are drawn from."""
+    return {
+        "deliveries": [DeliveryAnswer.model_validate(one) for one in found],
+        "job_types": {one.delivery_id: one.snapshot.get("job_type") for one in found},
+    }
+
+
+async def _new(connection: AsyncConnection, wanted: DeliveryFilter, newest: UUID) -> int:
+    """How many match that are newer than the page's first one."""
+    found = await DeliveryQueries(connection).newest(wanted.newer_than(newest), None, NEW_COUNTED + 1)
+    return sum(one.delivery_id > newest for one in found)
+
+
+def _troubled(providers: Sequence[Provider]) -> list[Provider]:
+    """Those that a person may have to see to."""
+    return [one for one in providers if one.state is not CircuitState.CLOSED]
