@@ -83,6 +83,22 @@ async def test_it_is_cancelled_and_run_again(http):
     assert "A new run was opened" in (await http.get(f"/jobs/{job_id}")).text
 
 
+async def test_a_live_job_is_copied_too_and_keeps_its_unique_key(http):
+    job = (await http.post("/v1/jobs", json={"job_type": "demo.sleep", "unique_key": "one", "tags": ["a"]})).json()
+    path = f"/jobs/{job['job_id']}"
+    assert f'href="{path}/edit"' in (await http.get(path)).text
+    asked = (await http.get(f"{path}/edit")).text
+    assert "The copy has no unique key" in asked
+    form = {"payload": '{"seconds": 2}', "queue": "other", "tags": "b"}
+    done = await http.post(f"{path}/edit", data=form, headers=OURS)
+    copy = (await http.get(f"/v1{done.headers['location']}")).json()
+    assert copy["job_id"] != job["job_id"]
+    assert (copy["payload"], copy["queue"], copy["tags"]) == ({"seconds": 2}, "other", ["b"])
+    assert (copy["status"], copy["unique_key"]) == ("QUEUED", None)
+    same = (await http.get(f"/v1{path}")).json()
+    assert (same["status"], same["unique_key"], same["tags"]) == ("QUEUED", "one", ["a"])
+
+
 async def test_an_edited_copy_is_submitted(http):
     job_id = await submit(http, tags=["a"], queue="q")
     await http.post(f"/v1/jobs/{job_id}/cancel")

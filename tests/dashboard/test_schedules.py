@@ -89,6 +89,27 @@ async def test_what_is_wrong_is_said_at_its_field(http, changes, field, says):
     assert (await http.get("/v1/schedules")).json()["items"] == []
 
 
+async def test_one_is_paused_and_resumed_as_it_is(http):
+    await put(http)
+    before = (await http.get("/v1/schedules/nightly")).json()
+    assert 'action="/schedules/nightly/pause"' in (await http.get("/schedules")).text
+    paused = await http.post("/schedules/nightly/pause", data={"back": "/schedules"}, headers=OURS)
+    assert (paused.status_code, paused.headers["location"]) == (303, "/schedules")
+    assert (await http.get("/v1/schedules/nightly")).json()["next_run_at"] is None
+    for path in ("/schedules", "/schedules/nightly"):
+        page = (await http.get(path)).text
+        assert 'action="/schedules/nightly/resume"' in page
+        assert 'action="/schedules/nightly/pause"' not in page
+    await http.post("/schedules/nightly/pause", data={"back": ""}, headers=OURS)
+    resumed = await http.post("/schedules/nightly/resume", data={"back": "//evil.example"}, headers=OURS)
+    assert resumed.headers["location"] == "/"
+    after = (await http.get("/v1/schedules/nightly")).json()
+    assert after | {"updated_at": None} == before | {"updated_at": None}
+    for deed in ("pause", "resume"):
+        none = await http.post(f"/schedules/none/{deed}", data={"back": ""}, headers=OURS)
+        assert none.status_code == 404
+
+
 async def test_one_is_deleted(http):
     await put(http)
     page = (await http.get("/schedules/nightly")).text

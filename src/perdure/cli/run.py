@@ -42,6 +42,7 @@ LEAVE_SECONDS = 2.0
 BANNER = """\
 Perdure is running at {url}   (Ctrl-C stops it)
 
+  Dashboard       {url}/
   API reference   {url}/docs
   Mails           {mails}
 
@@ -89,7 +90,7 @@ def dev(
 
     def ready(url: str, asks_for_keys: bool) -> None:  # noqa: FBT001 (``app.Ready``)
         stop_with_parent()
-        mails = _mails(settings, f"{url}/v1/inbox" if uses_local_inbox(settings) else None)
+        mails = _mails(settings, f"{url}/inbox" if uses_local_inbox(settings) else None)
         _say_ready(
             BANNER.format(url=url, mails=mails, key=KEY_HEADER if asks_for_keys else ""), {"url": url}, as_json=as_json
         )

@@ -13,7 +13,9 @@ from fastapi.responses import FileResponse, Response
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from perdure.core.commands import Commands
 from perdure.core.explanation import explain
+from perdure.core.job_factory import edited
 from perdure.dashboard.formats import pretty
 from perdure.dashboard.job_story import story_of
 from perdure.dashboard.page import Page, PagePart
@@ -58,7 +60,6 @@ async def job(job_id: UUID, page: PagePart, connection: Reading, database: Datab
         log_lines=LOG_LINES,
         files=await FileRepository(connection).of_job(job_id),
         explanation=explanation,
-        has_run_edit=found.is_final and page.viewer.may("operate"),
     )
 
 
@@ -86,14 +87,15 @@ async def submit_edited(
     job_id: UUID, page: PagePart, form: FormPart, commands: CommandsPart, database: DatabasePart
 ) -> Response:
     """Stores the edited copy; a form with something wrong in it is shown again, and says what."""
+    async with database.snapshot() as connection:
+        original = await _found(connection, job_id)
     try:
-        copy = await commands.retry_edited(job_id, _edits(form))
+        copy = await _copied(commands, original, _edits(form))
     except InvalidInput as error:
         problems = error.problems if isinstance(error, ValidationFailed) else []
         told = [(one.field, one.message) for one in problems] or [("payload", error.detail)]
-        async with database.snapshot() as connection:
-            return _edit_page(page, await _found(connection, job_id), form, told)
-    return page.back_to(f"/jobs/{copy.job_id}", "An edited copy was submitted; this is it.")
+        return _edit_page(page, original, form, told)
+    return page.back_to(f"/jobs/{copy.job_id}", "A copy was submitted; this is it.")
 
 
 @router.get("/files/{file_id}", dependencies=[viewing()])
@@ -107,6 +109,13 @@ async def _found(connection: AsyncConnection, job_id: UUID) -> Job:
     if found is None:
         raise NotFound("There is no job with this id. Jobs that ended are kept as long as retention says.")
     return found
+
+
+async def _copied(commands: Commands, original: Job, edits: JobEdits) -> Job:
+    """A live job keeps its unique key to itself: its copy is a job of its own, submitted like any."""
+    if original.is_final:
+        return await commands.retry_edited(original.job_id, edits)
+    return await commands.submit(edited(original, edits).model_copy(update={"unique_key": None}))
 
 
 def _edit_page(page: Page, job: Job, form: Form | None, problems: list[tuple[str, str]]) -> Response:

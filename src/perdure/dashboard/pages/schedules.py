@@ -17,6 +17,7 @@ from fastapi.responses import Response
 
 from perdure.core.cron import Cron
 from perdure.core.schedule_commands import Outlook, ScheduleCommands
+from perdure.dashboard.formats import relative
 from perdure.dashboard.page import Page, PagePart
 from perdure.dashboard.parts import DatabasePart, FormPart, Reading, ScheduleCommandsPart
 from perdure.dashboard.routing import pages_router
@@ -97,6 +98,20 @@ async def edit(name: ScheduleName, page: PagePart, commands: ScheduleCommandsPar
     return _form_page(page, ScheduleForm.of(outlook.schedule), types, is_new=False)
 
 
+@router.post("/{name}/pause", dependencies=[acting()])
+async def pause(name: ScheduleName, page: PagePart, form: FormPart, commands: ScheduleCommandsPart) -> Response:
+    await _set_paused(commands, name, paused=True)
+    return page.back_to(form.get("back") or "/schedules", f"{name} is paused, and submits nothing.", tone="plain")
+
+
+@router.post("/{name}/resume", dependencies=[acting()])
+async def resume(name: ScheduleName, page: PagePart, form: FormPart, commands: ScheduleCommandsPart) -> Response:
+    outlook = await _set_paused(commands, name, paused=False)
+    at, now = outlook.schedule.next_slot_at, outlook.schedule.updated_at
+    said = "" if at is None else f" Its next job comes {relative(max(at, now), now)}."
+    return page.back_to(form.get("back") or "/schedules", f"{name} goes on.{said}")
+
+
 @router.post("/{name}/delete", dependencies=[acting()])
 async def delete(name: ScheduleName, page: PagePart, commands: ScheduleCommandsPart) -> Response:
     await commands.delete(name)
@@ -111,6 +126,13 @@ async def _set(
     if is_new and not outlook.is_new:
         raise ValidationFailed([FieldProblem("name", "is that of another schedule; edit that one", "name_taken")])
     return await commands.set(name, wanted, dry_run=False) if is_new and not is_check else outlook
+
+
+async def _set_paused(commands: ScheduleCommands, name: str, *, paused: bool) -> Outlook:
+    """Sets the schedule as it is, but for that."""
+    now = (await commands.get(name)).schedule
+    same = {field: getattr(now, field) for field in ScheduleWrite.model_fields}
+    return await commands.set(name, ScheduleWrite.model_validate(same | {"paused": paused}), dry_run=False)
 
 
 def _words(schedule: Schedule) -> str:
