@@ -41,6 +41,17 @@ def test_a_job_is_submitted_by_the_form_and_run(contexts, working_url, tmp_path,
     expect(page.locator("main")).to_contain_text("by-hand")
 
 
+def test_a_file_is_sent_with_the_form_without_scripts(contexts, working_url, tmp_path):
+    table = tmp_path / "numbers.csv"
+    table.write_text("a,b\n1,2\n")
+    page = contexts(base_url=working_url, java_script_enabled=False).new_page()
+    page.goto("/job-types/csv.profile/submit")
+    page.get_by_label("Choose a file for file").set_input_files(table)
+    page.get_by_role("button", name="Submit", exact=True).click()
+    expect(page).to_have_url(re.compile(r"/jobs/[0-9a-f-]{36}$"))
+    expect(page.get_by_role("link", name="numbers.csv")).to_be_visible()
+
+
 def test_a_job_is_submitted_without_scripts(contexts, working_url):
     page = contexts(base_url=working_url, java_script_enabled=False).new_page()
     page.goto("/job-types/demo.sleep/submit")

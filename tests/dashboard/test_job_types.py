@@ -5,6 +5,7 @@ import re
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 from tests.repositories.test_plans import sent
 
 from perdure.core.api_keys import ApiKeys
@@ -36,6 +37,19 @@ SCHEMA = {
     "required": ["title"],
     "additionalProperties": False,
 }
+OF_FILES = {
+    "type": "object",
+    "properties": {
+        "file": {"type": "string", "format": "file-id"},
+        "others": {"type": "array", "items": {"type": "string", "format": "file-id"}},
+        "note": {"type": "string", "maxLength": 9},
+    },
+}
+
+
+async def execute(platform, statement):
+    async with platform.database.transaction() as connection:
+        return await connection.execute(text(statement))
 
 
 async def publish(platform, job_type="video.make", schema=SCHEMA, description="Makes a video."):
@@ -199,8 +213,8 @@ async def test_a_payload_is_typed_as_json(http, submit):
     assert answer.status_code == 200
     assert 'name="as" value="json"' in answer.text
     assert "&#34;copies&#34;: 2" in answer.text
-    for text, says in (("{", "It is not JSON"), ('{"title": "a"}', "title: "), ('{"a": 1, "a": 2}', "stands twice")):
-        answer = await submit(**{"as": "json", "payload": text})
+    for typed, says in (("{", "It is not JSON"), ('{"title": "a"}', "title: "), ('{"a": 1, "a": 2}', "stands twice")):
+        answer = await submit(**{"as": "json", "payload": typed})
         assert answer.status_code == 422
         assert says in wrong(answer.text, "payload")
     job = await stored(http, await submit(**{"as": "json", "payload": '{"title": "ab", "options": {"level": 1}}'}))
@@ -236,6 +250,83 @@ async def test_a_file_is_stored_ahead_of_its_job(http, submit):
     job = await stored(http, await submit(**{"/title": "ab", "/file": f" {file['file_id']} "}))
     assert job["payload"]["file"] == file["file_id"]
     assert (await http.post("/files?name=a/b", content=b"", headers=OURS)).status_code == 422
+
+
+async def test_files_are_sent_with_the_form_without_scripts(http, platform):
+    await publish(platform, "files.take", OF_FILES)
+    path = "/job-types/files.take/submit"
+    page = (await http.get(path)).text
+    assert 'enctype="multipart/form-data"' in page
+    assert 'type="file" name="chosen:/file"' in page
+    fields = {"/file": (None, ""), "/note": (None, "straße")}
+    sent_files = [
+        ("chosen:/file", ("../a b.csv", b"a,b\r\n1,2\r\n--x\r\n", "text/csv; charset=utf-8")),
+        ("chosen:/others", ("one.bin", bytes(range(256)) * 999, "nonsense")),
+        ("chosen:/others", ("two.bin", b"", "")),
+        ("chosen:/file", ("", b"", "application/octet-stream")),  # none was chosen
+    ]
+    answer = await http.post(path, files=[*fields.items(), *sent_files], headers=OURS)
+    assert answer.status_code == 303, answer.text
+    job = (await http.get("/v1" + answer.headers["location"])).json()
+    assert job["payload"]["note"] == "straße"
+    kept = [await http.get(f"/v1/files/{one}") for one in (job["payload"]["file"], *job["payload"]["others"])]
+    assert [one.content for one in kept] == [one for _, (_, one, _) in sent_files[:3]]
+    assert [one.headers["content-type"] for one in kept] == [
+        "text/csv; charset=utf-8",
+        *["application/octet-stream"] * 2,
+    ]
+    assert 'filename="upload"' in kept[0].headers["content-disposition"]
+    assert 'filename="one.bin"' in kept[1].headers["content-disposition"]
+
+
+async def test_a_file_that_was_sent_is_kept_where_something_else_is_wrong(http, platform):
+    await publish(platform, "files.take", OF_FILES)
+    named = str(uuid4())
+    typed = [("/others", (None, named)), ("/note", (None, "x" * 50))]
+    files = [("chosen:/file", ("a", b"a", "text/plain")), ("chosen:/others", ("b", b"b", "text/plain"))]
+    answer = await http.post("/job-types/files.take/submit", files=[*typed, *files], headers=OURS)
+    assert answer.status_code == 422
+    [stored_id] = re.findall(r'<input class="mono" type="text"[^>]* value="([0-9a-f-]{36})"', answer.text)
+    assert (await http.get(f"/v1/files/{stored_id}")).content == b"a"
+    [others] = re.findall(r'name="/others"[^>]*>([^<]*)</textarea>', answer.text)
+    assert others.split()[0] == named
+    assert (await http.get(f"/v1/files/{others.split()[1]}")).content == b"b"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"no boundary at all",
+        b"--b\r\n\r\n\r\n--b--\r\n",
+        b'--b\r\ncontent-disposition: form-data; name="/note"\r\n\r\nnever ends',
+        b'--b\r\ncontent-disposition: form-data; name="chosen:/file"; filename="a"\r\n\r\nnever ends',
+        b'--b\r\ncontent-disposition: form-data; name="/note"\r\n\r\n\xff\r\n--b--\r\n',
+        b'--b\r\ncontent-disposition: form-data; name="\xff"\r\n\r\nx\r\n--b--\r\n',
+        b"--b\r\nno header\r\n\r\nx\r\n--b--\r\n",
+        b'--b\r\ncontent-disposition: form-data; name="x"\r\n\r\nx\r\n' * 1_001 + b"--b--\r\n",
+        b"--b\r\n" + b"x: y\r\n" * 10_000 + b"\r\n\r\n--b--\r\n",
+    ],
+)
+@pytest.mark.parametrize("boundary", ["; boundary=b", "; boundary=" + "b" * 300, ""])
+async def test_bodies_that_are_no_form_are_refused(http, platform, body, boundary):
+    await publish(platform, "files.take", OF_FILES)
+    headers = OURS | {"content-type": f"multipart/form-data{boundary}"}
+    answer = await http.post("/job-types/files.take/submit", content=body, headers=headers)
+    assert answer.status_code == 422
+    assert "This is no form" in answer.text
+    assert (await http.get("/v1/jobs")).json()["items"] == []
+    assert (await execute(platform, "SELECT count(*) FROM perdure.files")).scalar_one() == 0
+
+
+async def test_text_in_a_form_with_files_is_bounded_and_files_are_not(http, platform):
+    await publish(platform, "files.take", OF_FILES)
+    most = platform.settings.max_body_bytes
+    path, file = "/job-types/files.take/submit", ("chosen:/file", ("a", b"a" * (most + 1), "text/plain"))
+    answer = await http.post(path, files=[file], headers=OURS)
+    assert answer.status_code == 303
+    answer = await http.post(path, files=[("/note", (None, "x" * (most + 1))), file], headers=OURS)
+    assert (answer.status_code, "more text" in answer.text) == (413, True)
 
 
 async def test_hostile_types_are_text(http, platform):

@@ -91,7 +91,8 @@ class Form:
         return list(self._fields)
 
 
-async def _form(request: Request) -> Form:
+async def form_of(request: Request) -> Form:
+    """The form that a request brings; raises for whatever else it brings."""
     limit: int = request.app.state.max_body_bytes
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         raise UnsupportedMediaType("This is no form of the dashboard's.")
@@ -107,4 +108,4 @@ async def _form(request: Request) -> Form:
         raise InvalidInput("This is no form of the dashboard's.") from None
 
 
-FormPart = Annotated[Form, Depends(_form)]
+FormPart = Annotated[Form, Depends(form_of)]

@@ -15,7 +15,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid4
 
 from perdure.dashboard.parts import Form
-from perdure.dashboard.schema_fields import Field, Kind
+from perdure.dashboard.schema_fields import Field, Kind, flat
 from perdure.errors import FieldProblem, InvalidInput, ValidationFailed
 from perdure.schemas import strict_json
 from perdure.schemas.job import JobCreate
@@ -25,6 +25,8 @@ JSON_FIELD = "payload"
 OPTIONS = ("queue", "priority", "run_at", "delay_seconds", "tags", "email", "on")
 TOLD = {"SUCCESS FAILURE": "when it has ended", "FAILURE": "only if it fails", "SUCCESS": "only if it succeeds"}
 """When the mail is sent: the events, and how that is said."""
+CHOSEN = "chosen:"
+"""Before the name of a field, it is that of the files that were sent for it, without scripts: by then, their ids."""
 _AT_FIELDS = {"context": "email", "notifications": "email"}
 _NOT_GIVEN = object()
 _MUST = "must be given"
@@ -46,6 +48,9 @@ class SubmissionForm:
         texts: dict[str, list[str]] = {}
         for name, value in form.items():
             texts.setdefault(name, []).append(value)
+        for one in flat(fields or ()):
+            if stored := [value for value in texts.pop(f"{CHOSEN}{one.name}", ()) if value]:
+                _take(texts, one, stored)
         made = cls(fields, fields is None or form.get("as") == "json", texts)
         if (key := _uuid(form.get("key"))) is not None:
             made.key = key
@@ -154,6 +159,12 @@ class SubmissionForm:
     def _wrong(self, name: str, said: str) -> None:
         if not self.problems.get(name):
             self.problems[name] = [said]
+
+
+def _take(texts: dict[str, list[str]], one: Field, stored: Sequence[str]) -> None:
+    """Writes into a field the files that were sent for it: into a list, after those that it names already."""
+    typed = texts.get(one.name, [""])[-1].strip() if one.kind is Kind.LIST else ""
+    texts[one.name] = ["\n".join([*filter(None, [typed]), *stored])]
 
 
 def _number_or_text(text: str) -> Any:

@@ -15,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.core.commands import Commands
 from perdure.dashboard.formats import pretty
+from perdure.dashboard.multipart import FormWithFilesPart
 from perdure.dashboard.page import Page, PagePart
-from perdure.dashboard.parts import CommandsPart, DatabasePart, FailuresPart, FiguresPart, FormPart, Reading
+from perdure.dashboard.parts import CommandsPart, DatabasePart, FailuresPart, FiguresPart, Reading
 from perdure.dashboard.routing import pages_router
-from perdure.dashboard.schema_fields import Field, example_of, fields_of, flat
+from perdure.dashboard.schema_fields import Field, Kind, example_of, fields_of, flat
 from perdure.dashboard.submission_form import JSON_FIELD, OPTIONS, TOLD, SubmissionForm
 from perdure.dashboard.viewing import acting, viewing
 from perdure.errors import IdempotencyKeyReused, InvalidInput, NotFound
@@ -75,7 +76,7 @@ async def ask(job_type: TypeName, page: PagePart, connection: Reading) -> Respon
 
 @router.post("/{job_type}/submit", dependencies=[acting(Scope.SUBMIT)])
 async def submit(
-    job_type: TypeName, page: PagePart, form: FormPart, database: DatabasePart, commands: CommandsPart
+    job_type: TypeName, page: PagePart, form: FormWithFilesPart, database: DatabasePart, commands: CommandsPart
 ) -> Response:
     """Submits the job; or shows the form again, with what is wrong in it, or with its payload as JSON."""
     async with database.snapshot() as connection:
@@ -130,6 +131,7 @@ def _form_page(page: Page, published: RowMapping, form: SubmissionForm) -> Respo
         one=published,
         form=form,
         told=TOLD,
+        takes_files=any(Kind.FILE in (one.kind, one.items) for one in flat(form.fields or ())),
         has_options=any(form.text(name) for name in OPTIONS if name != "on")
         or any(o in form.problems for o in OPTIONS),
     )

@@ -1,5 +1,5 @@
 // Files that a form names: stored as soon as they are chosen, with how far that is; the field then holds the file's id.
-// Without scripts an id is typed in.
+// Without scripts it is sent along with the form.
 const said = (bytes) => {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let value = bytes, unit = 0;
@@ -17,17 +17,22 @@ class Upload {
     this.choice = element.querySelector("input[type=file]");
     this.bar = element.querySelector("progress");
     this.words = element.querySelector("[data-upload-said]");
-    this.button = element.querySelector("[data-upload-button]");
-    this.button.hidden = false;
-    this.choice.addEventListener("change", () => this.begin(this.choice.files[0]));
+    this.waiting = [];
+    this.choice.removeAttribute("name");
+    this.choice.addEventListener("change", () => this.choose([...this.choice.files]));
   }
 
-  begin(file) {
-    if (!file) return;
+  choose(files) {
+    this.waiting = files;
+    if (files.length === 0) return;
     if (this.request) {
       this.request.abort();
       this.hold(false);
     }
+    this.begin(this.waiting.shift());
+  }
+
+  begin(file) {
     const request = new XMLHttpRequest(); // fetch() does not tell how much was sent
     this.request = request;
     request.open("POST", `${this.element.dataset.upload}?${new URLSearchParams({ name: file.name })}`);
@@ -59,6 +64,7 @@ class Upload {
   }
 
   fail(text) {
+    this.waiting = [];
     this.bar.hidden = true;
     this.words.textContent = text;
     this.words.className = "problem";
@@ -67,8 +73,9 @@ class Upload {
 
   done() {
     this.request = null;
-    this.choice.value = "";
     this.hold(false);
+    if (this.waiting.length > 0) this.begin(this.waiting.shift());
+    else this.choice.value = "";
   }
 
   // The form waits for its files.
