@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 import time
@@ -15,8 +16,8 @@ from sqlalchemy import text
 from benchmarks.systems import handlers, shared
 from perdure.bootstrap import Platform, opened_platform, upgrade_database
 from perdure.db.base import Base
-from perdure.models.job import Job
 from perdure.repositories.worker_repository import WorkerRepository
+from perdure.schemas.alike import AlikeReader, Group
 from perdure.schemas.job import JobCreate
 from perdure.settings import Settings
 from perdure.workers.lease import published
@@ -61,19 +62,26 @@ async def _fill(count: int, batch: int) -> float:
             for number in range(count):
                 await platform.commands.submit(_sent(number))
         else:
-            stored = [one async for some in platform.bulk.store(_batches(count, batch)) for one in some]
-            if not all(isinstance(one, Job) for one in stored):
-                raise RuntimeError("a job was refused")
+            async for stored in platform.bulk.store(_batches(count, batch)):
+                if stored.problems:
+                    raise RuntimeError("a job was refused")
         return time.perf_counter() - started
 
 
-async def _batches(count: int, batch: int) -> AsyncIterator[list[JobCreate]]:
+async def _batches(count: int, batch: int) -> AsyncIterator[list[Group]]:
+    """Lines of JSON, as the bulk route reads them."""
+    reader = AlikeReader()
     for first in range(0, count, batch):
-        yield [_sent(number) for number in range(first, min(first + batch, count))]
+        lines = [json.dumps(_declaration(number)).encode() for number in range(first, min(first + batch, count))]
+        yield [reader.read(lines)]
 
 
 def _sent(number: int) -> JobCreate:
-    return JobCreate(job_type=_job_type(), payload={"n": number}, **_declared())
+    return JobCreate(**_declaration(number))
+
+
+def _declaration(number: int) -> dict[str, Any]:
+    return {"job_type": _job_type(), "payload": {"n": number}} | _declared()
 
 
 def _job_type() -> str:

@@ -5,6 +5,9 @@ import io
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
+from enum import Enum
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -13,7 +16,9 @@ from perdure.client import calls
 from perdure.client.async_client import AsyncClient
 from perdure.client.client import Client
 from perdure.client.errors import PerdureAPIError, ServerUnreachable
+from perdure.client.wire import LAST_END, BulkAnswers
 from perdure.errors import ConfigurationError, InvalidInput, PerdureError
+from perdure.models.lifecycle import JobStatus
 
 URL = "http://127.0.0.1:8080"
 JOB = {"job_id": "1", "status": "SUCCEEDED", "finished_at": "2030-01-31T12:00:00Z"}
@@ -24,6 +29,10 @@ PROBLEM = {
     "detail": "context.email: is no address",
     "errors": [{"field": "context.email", "message": "is no address", "code": "value_error"}],
 }
+
+
+class Kind(Enum):
+    ONE = 1
 
 
 class Network:
@@ -213,12 +222,47 @@ def test_many_jobs_go_in_portions_and_are_answered_as_one(submit_many):
     network = Bulk()
     jobs = [{"a": 1}, '{"b":\n2}\n', b"bad", b"  \n", {"c": 3}, {"d": 4}]
     answers = submit_many(network, iter(jobs), portion=2)
-    assert network.bodies == [b'{"a": 1}\n{"b": 2}\n', b'bad\n{"c": 3}\n', b'{"d": 4}\n']
+    assert network.bodies == [b'{"a":1}\n{"b": 2}\n', b'bad\n{"c":3}\n', b'{"d":4}\n']
     assert [one["index"] for one in answers] == [0, 1, 2, 3, 4]
-    assert [one.get("job_id") for one in answers] == ['{"a": 1}', '{"b": 2}', None, '{"c": 3}', '{"d": 4}']
+    assert [one.get("job_id") for one in answers] == ['{"a":1}', '{"b": 2}', None, '{"c":3}', '{"d":4}']
     assert answers[2]["problem"] == PROBLEM
     assert submit_many(network, []) == []
     assert len(network.bodies) == 3, "nothing is sent for nothing"
+
+
+@pytest.mark.parametrize(
+    ("job", "line"),
+    [
+        ({"n": float("nan")}, b'{"n": NaN}'),  # for the server to refuse: null would be something else
+        ({"n": 2**70}, b'{"n": %d}' % 2**70),
+        ({"n": None}, b'{"n": null}'),
+        ({1: 2}, b'{"1": 2}'),
+        ({"id": UUID(int=1), "n": None}, b'{"id": "00000000-0000-0000-0000-000000000001", "n": null}'),
+        ({"id": UUID(int=1)}, b'{"id":"00000000-0000-0000-0000-000000000001"}'),
+        ({"job": JobStatus.QUEUED, "kind": Kind.ONE}, b'{"job":"QUEUED","kind":1}'),
+        ({"kind": Kind.ONE, "n": None}, b'{"kind": 1, "n": null}'),
+        ({"name": "Ad\xe9le"}, '{"name":"Ad\xe9le"}'.encode()),
+    ],
+)
+def test_a_job_is_written_as_it_is(submit_many, job, line):
+    network = Bulk()
+    submit_many(network, [job])
+    assert network.bodies == [line + b"\n"]
+
+
+@pytest.mark.parametrize("value", [datetime.now(UTC), {1, 2}, object(), [None, object()]])
+def test_what_is_not_json_is_not_sent(submit_many, value):
+    with pytest.raises(TypeError):
+        submit_many(Bulk(), [{"value": value}])
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize("last_end", [b"\n", b""])
+def test_answers_are_found_wherever_the_blocks_end(size, last_end):
+    answers, lines = BulkAnswers(10), b'{"index":0,"job_id":"a"}\n{"index":1,"job_id":"b"}' + last_end
+    blocks = [lines[start : start + size] for start in range(0, len(lines), size)]
+    found = [answer for block in [*blocks, LAST_END] for answer in answers.feed(block)]
+    assert found == [{"index": 10, "job_id": "a"}, {"index": 11, "job_id": "b"}]
 
 
 def test_many_large_jobs_make_small_portions(submit_many):

@@ -86,6 +86,40 @@ async def test_each_line_gets_its_answer_and_what_is_good_is_stored_once(http, d
     assert await stored(database) == {one["job_id"]: [f"n{one['index']}"] for one in answers if "job_id" in one}
 
 
+ALIKE = [
+    {},
+    {"queue": "other", "priority": 7, "max_retries": 0, "timeout_seconds": 5},
+    {"retry": {"base_seconds": 1}, "concurrency_key": "one", "delay_seconds": 3600},
+    {"run_at": "2030-01-31T12:00:00Z", "expires_at": "2130-01-31T12:00:00+02:00"},
+    {"context": {"email": "ada@example.com", "more": ["\xfc"]}, "notifications": {"email": {"on": ["SUCCESS"]}}},
+    {"tags": ["a", "b"]},
+    {"unique_key": None, "context": None},
+]
+
+
+@pytest.mark.parametrize("declared", ALIKE)
+async def test_jobs_that_are_alike_are_what_each_would_be_by_itself(http, declared):
+    payloads = [{"seconds": 1}, {"seconds": 0.5}, {"seconds": 10}, {}, {"seconds": 1e-7}]
+    jobs = [{"job_type": "demo.sleep", "payload": payload} | declared for payload in payloads]
+    alone = [(await http.post("/v1/jobs", json=job)).json() for job in jobs]
+    answers = await sent(http, ndjson(*jobs))
+    together = [(await http.get(f"/v1/jobs/{one['job_id']}")).json() for one in answers]
+    varying = {"job_id", "created_at"} | (set() if "run_at" in declared else {"run_at"})
+    assert [{name: value for name, value in job.items() if name not in varying} for job in together] == [
+        {name: value for name, value in job.items() if name not in varying} for job in alone
+    ]
+    assert len({one["job_id"] for one in answers}) == len(jobs)
+
+
+async def test_what_is_wrong_with_jobs_that_are_alike_is_said_of_each(http, database):
+    before = len(await stored(database))
+    late = {"job_type": "demo.sleep", "expires_at": "2020-01-31T12:00:00Z"}
+    both, one = await sent(http, ndjson(late | {"payload": {"seconds": "a"}}, late | {"payload": {"seconds": 1}}))
+    assert [error["field"] for error in both["problem"]["errors"]] == ["payload.seconds", "expires_at"]
+    assert [error["field"] for error in one["problem"]["errors"]] == ["expires_at"]
+    assert len(await stored(database)) == before
+
+
 async def test_a_file_that_a_payload_names_is_linked_to_its_job_alone(http, platform):
     await publish(platform, merge)
     file_id = (await http.post("/v1/files", content=b"1")).json()["file_id"]

@@ -19,12 +19,13 @@ from perdure.client.preview_answers import Preview
 from perdure.client.stream import RECONNECT_SECONDS, Following
 from perdure.client.wire import (
     BLOCK_BYTES,
+    LAST_END,
     PORTION,
+    BulkAnswers,
     Deadline,
     JobLine,
     Portions,
     Repetition,
-    bulk_answer,
     bulk_request,
     decoded,
     options,
@@ -102,7 +103,7 @@ class AsyncClient:
             yield answer
 
     async def _submit_portion(self, portions: Portions) -> AsyncIterator[Submitted]:
-        offset, lines = portions.sent, portions.take()
+        answers, lines = BulkAnswers(portions.sent), portions.take()
         if not lines:
             return
         with reaching(self._http.base_url):
@@ -110,8 +111,11 @@ class AsyncClient:
                 if not response.is_success:
                     await response.aread()
                     decoded(response)
-                async for line in response.aiter_lines():
-                    yield bulk_answer(line, offset)
+                async for block in response.aiter_bytes():
+                    for answer in answers.feed(block):
+                        yield answer
+                for answer in answers.feed(LAST_END):
+                    yield answer
 
     async def get(self, job_id: Id) -> Job:
         return await self.call(calls.get_job(job_id))

@@ -26,12 +26,13 @@ from perdure.client.preview_answers import Preview
 from perdure.client.stream import RECONNECT_SECONDS, Following
 from perdure.client.wire import (
     BLOCK_BYTES,
+    LAST_END,
     PORTION,
+    BulkAnswers,
     Deadline,
     JobLine,
     Portions,
     Repetition,
-    bulk_answer,
     bulk_request,
     decoded,
     options,
@@ -107,15 +108,16 @@ class Client:
         yield from self._submit_portion(portions)
 
     def _submit_portion(self, portions: Portions) -> Iterator[Submitted]:
-        offset, lines = portions.sent, portions.take()
+        answers, lines = BulkAnswers(portions.sent), portions.take()
         if not lines:
             return
         with reaching(self._http.base_url), self._http.stream(**bulk_request(lines)) as response:
             if not response.is_success:
                 response.read()
                 decoded(response)
-            for line in response.iter_lines():
-                yield bulk_answer(line, offset)
+            for block in response.iter_bytes():
+                yield from answers.feed(block)
+            yield from answers.feed(LAST_END)
 
     def get(self, job_id: Id) -> Job:
         return self.call(calls.get_job(job_id))

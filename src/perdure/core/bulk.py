@@ -12,16 +12,16 @@ import time
 from collections.abc import AsyncIterator, Sequence
 
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
-from perdure.core import submission
+from perdure.core.alike_submission import Batch, Outcomes, StoredBatch, store
 from perdure.core.job_factory import JobFactory
-from perdure.core.submission import Made
 from perdure.db.session import Database
 from perdure.db.wakeup import Wakeup
 from perdure.errors import PerdureError, SubmissionInDoubt, Unavailable
-from perdure.models.job import Job
 from perdure.repositories.job_repository import JobRepository
+from perdure.schemas.alike import Group
 from perdure.schemas.job import JobCreate
 from perdure.signals import Signals
 
@@ -31,9 +31,9 @@ PAUSE_SECONDS = 0.25
 UNDER_WAY = 2
 """So many batches are stored at a time."""
 
-Sent = JobCreate | PerdureError
-"""A job that was sent, or why what was sent is none."""
-_Storing = asyncio.Task[list[Job | PerdureError]]
+Groups = Sequence[Group]
+"""A batch: jobs that are stored together, as they were read."""
+_Storing = asyncio.Task[Outcomes]
 
 
 class BulkSubmission:
@@ -45,7 +45,7 @@ class BulkSubmission:
         self._wakeup = wakeup
         self._signals = signals
 
-    async def store(self, batches: AsyncIterator[Sequence[Sent]]) -> AsyncIterator[list[Job | PerdureError]]:
+    async def store(self, batches: AsyncIterator[Groups]) -> AsyncIterator[Outcomes]:
         """What became of each batch, in its order: of every one of its jobs, or why it is not stored.
 
         While one is stored the next is made ready and sent too, unless it might take a unique key from it.
@@ -63,7 +63,7 @@ class BulkSubmission:
                 storing.cancel()
                 storing = None if under_way.empty() else under_way.get_nowait()
 
-    async def _start(self, batches: AsyncIterator[Sequence[Sent]], under_way: asyncio.Queue[_Storing | None]) -> None:
+    async def _start(self, batches: AsyncIterator[Groups], under_way: asyncio.Queue[_Storing | None]) -> None:
         """Begins with a batch as soon as it may, and ends with None, and what ended it."""
         rooms = asyncio.Semaphore(UNDER_WAY)
         last: _Storing | None = None
@@ -71,7 +71,7 @@ class BulkSubmission:
         try:
             async for batch in batches:
                 await rooms.acquire()
-                wanted_keys, wants_keys = wants_keys, any(_wants_key(one) for one in batch)
+                wanted_keys, wants_keys = wants_keys, _wants_key(batch)
                 if last is not None and (wants_keys or wanted_keys):
                     await asyncio.wait([last])
                 if last is not None and last.done():
@@ -82,47 +82,55 @@ class BulkSubmission:
         finally:
             await under_way.put(None)
 
-    async def _outcomes(self, batch: Sequence[Sent], patience_seconds: float) -> list[Job | PerdureError]:
-        sent = [(uuid7(), one) for one in batch if isinstance(one, JobCreate)]
-        made = iter(await self._stored(sent, patience_seconds) if sent else [])
-        return [one if isinstance(one, PerdureError) else next(made) for one in batch]
-
-    async def _stored(self, sent: submission.Sent, patience_seconds: float) -> Made:
+    async def _outcomes(self, groups: Groups, patience_seconds: float) -> Outcomes:
+        batch = Batch(groups, uuid7())
+        if not batch.alike and not batch.others:
+            return Outcomes(batch.ids, batch.unread)
         now = self._database.clock.now()
         until = time.monotonic() + patience_seconds
-        in_doubt: Made = []  # what a transaction made whose commit may or may not have come to pass
+        in_doubt: StoredBatch | None = None  # what a transaction made whose commit may or may not have come to pass
         while True:
             try:
                 async with self._database.transaction() as connection:
-                    jobs = [job.job_id for job in submission.jobs_of(in_doubt)]
-                    if jobs and await JobRepository(connection).lock_all(jobs):
-                        made = in_doubt
-                    else:
-                        made = await submission.store(connection, self._factory, sent, now)
-                    in_doubt = made
+                    if in_doubt is None or not await _is_there(connection, in_doubt):
+                        in_doubt = await store(connection, self._factory, batch, now)
+                    stored = in_doubt
             except IntegrityError:  # the commit in doubt came in between
-                if not in_doubt:
+                if in_doubt is None:
                     raise
             except Unavailable as error:
                 if time.monotonic() >= until:
-                    return [_untold(one) for one in in_doubt] or [error] * len(sent)
+                    return _untold(batch, in_doubt, error)
                 await asyncio.sleep(PAUSE_SECONDS)
             else:
-                submission.announce(submission.jobs_of(made), self._signals, self._wakeup)
-                return made
+                stored.announce(self._signals, self._wakeup)
+                return stored.outcomes
 
 
-def _untold(one: Job | PerdureError) -> PerdureError:
-    return SubmissionInDoubt(one.job_id) if isinstance(one, Job) else one
+async def _is_there(connection: AsyncConnection, batch: StoredBatch) -> bool:
+    """Whether it was stored, by a commit that nobody heard of."""
+    job_ids = batch.job_ids()
+    return bool(job_ids and await JobRepository(connection).lock_all(job_ids))
 
 
-def _wants_key(one: Sent) -> bool:
-    return isinstance(one, JobCreate) and one.unique_key is not None
+def _untold(batch: Batch, in_doubt: StoredBatch | None, error: Unavailable) -> Outcomes:
+    """What a batch came to that is not stored, or of which nobody knows."""
+    if in_doubt is None:
+        return Outcomes(batch.ids, dict.fromkeys(range(len(batch.ids)), error) | batch.unread)
+    doubts: dict[int, PerdureError] = {place: SubmissionInDoubt(job_id) for place, job_id in enumerate(batch.ids)}
+    return Outcomes(batch.ids, doubts | dict(in_doubt.outcomes.problems))
+
+
+def _wants_key(groups: Groups) -> bool:
+    others = (one for group in groups for one in group.others.values())
+    return any(isinstance(one, JobCreate) and one.unique_key is not None for one in others)
 
 
 def _patience_after(last: _Storing) -> float:
     """A database that stayed away is not waited for once more."""
     is_away = (
-        not last.cancelled() and last.exception() is None and any(isinstance(one, Unavailable) for one in last.result())
+        not last.cancelled()
+        and last.exception() is None
+        and any(isinstance(one, Unavailable) for one in last.result().problems.values())
     )
     return 0.0 if is_away else PATIENCE_SECONDS

@@ -26,6 +26,7 @@ from perdure.models.retry import RetryPolicy
 from perdure.schemas.job import JobCreate, JobEdits, RetryShape
 
 DEFAULT_QUEUE = "default"
+NO_ID = UUID(int=0)
 FILE_ID_FORMAT = "file-id"
 """The JSON Schema format by which a job type says that a string must name a stored file."""
 
@@ -77,34 +78,44 @@ class JobFactory:
                 "No worker has published this job_type. Start a worker that has it, or look at GET /v1/job-types."
             )
         payload = {} if sent.payload is None else sent.payload
-        due = _due(sent, now)
-        problems = _payload_problems(payload, job_type.validator, files)
-        if sent.expires_at is not None:
-            problems += _time_problems(sent.expires_at, due, now)
-        if sent.notifications:
-            problems += self._channels.validate_declaration(sent.notifications)
+        problems = _payload_problems(payload, job_type.validator, files) + self._problems(sent, now)
         if problems:
             raise ValidationFailed(problems)
-        return Job.submit(
-            job_id=job_id or uuid7(),
-            now=now,
-            run_at=due,
-            job_type=sent.job_type,
-            payload=payload,
-            queue=sent.queue or DEFAULT_QUEUE,
-            priority=sent.priority or 0,
-            max_attempts=_or(sent.max_retries, job_type.max_retries) + 1,
-            timeout_seconds=_or(sent.timeout_seconds, job_type.timeout_seconds),
-            retry=job_type.retry if sent.retry is None else RetryPolicy(**dict(sent.retry)),
-            names_files=bool(files),
-            expires_at=sent.expires_at,
-            concurrency_key=sent.concurrency_key,
-            is_limited=sent.concurrency_key is not None or job_type.is_limited,
-            tags=tuple(dict.fromkeys(sent.tags or ())),
-            unique_key=sent.unique_key,
-            context=sent.context,
-            notifications=sent.notifications,
-        )
+        return _job(sent, job_type, now, job_id or uuid7(), payload, names_files=bool(files))
+
+    def pattern(self, sent: JobCreate, job_type: ReadyType, now: datetime) -> Job:
+        """What jobs that differ from ``sent`` in their payload have in common; raises ``ValidationFailed``."""
+        if problems := self._problems(sent, now):
+            raise ValidationFailed(problems)
+        return _job(sent, job_type, now, NO_ID, {}, names_files=False)
+
+    def _problems(self, sent: JobCreate, now: datetime) -> list[FieldProblem]:
+        """All but those of the payload."""
+        problems = [] if sent.expires_at is None else _time_problems(sent.expires_at, _due(sent, now), now)
+        return problems + self._channels.validate_declaration(sent.notifications) if sent.notifications else problems
+
+
+def _job(sent: JobCreate, job_type: ReadyType, now: datetime, job_id: UUID, payload: Any, *, names_files: bool) -> Job:
+    return Job.submit(
+        job_id=job_id,
+        now=now,
+        run_at=_due(sent, now),
+        job_type=sent.job_type,
+        payload=payload,
+        queue=sent.queue or DEFAULT_QUEUE,
+        priority=sent.priority or 0,
+        max_attempts=_or(sent.max_retries, job_type.max_retries) + 1,
+        timeout_seconds=_or(sent.timeout_seconds, job_type.timeout_seconds),
+        retry=job_type.retry if sent.retry is None else RetryPolicy(**dict(sent.retry)),
+        names_files=names_files,
+        expires_at=sent.expires_at,
+        concurrency_key=sent.concurrency_key,
+        is_limited=sent.concurrency_key is not None or job_type.is_limited,
+        tags=tuple(dict.fromkeys(sent.tags or ())),
+        unique_key=sent.unique_key,
+        context=sent.context,
+        notifications=sent.notifications,
+    )
 
 
 def edited(original: Job, edits: JobEdits) -> JobCreate:

@@ -82,10 +82,20 @@ def announce(jobs: Sequence[Job], signals: Signals, wakeup: Wakeup) -> None:
     if jobs:
         job_ids, job_types, queues = zip(*((job.job_id, job.job_type, job.queue) for job in jobs), strict=True)
         signals.emit(JobsSubmitted(job_ids, job_types, queues))
-        ready = {job.status is JobStatus.QUEUED for job in jobs}
-        wakeup.ring(*(Topic.JOBS_READY if one else Topic.JOBS_WAITING for one in ready))
-        if any(job.expires_at is not None for job in jobs):
-            wakeup.ring(Topic.JOBS_EXPIRING)
+        _ring(jobs, wakeup)
+
+
+def announce_alike(one: Job, job_ids: Sequence[UUID], signals: Signals, wakeup: Wakeup) -> None:
+    """``announce``, for jobs like this one."""
+    signals.emit(JobsSubmitted(job_ids, (one.job_type,) * len(job_ids), (one.queue,) * len(job_ids)))
+    _ring([one], wakeup)
+
+
+def _ring(jobs: Sequence[Job], wakeup: Wakeup) -> None:
+    ready = {job.status is JobStatus.QUEUED for job in jobs}
+    wakeup.ring(*(Topic.JOBS_READY if one else Topic.JOBS_WAITING for one in ready))
+    if any(job.expires_at is not None for job in jobs):
+        wakeup.ring(Topic.JOBS_EXPIRING)
 
 
 async def _add(repository: JobRepository, jobs: Sequence[Job]) -> dict[UUID, UniqueKeyTaken]:

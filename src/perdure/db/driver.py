@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import asyncpg
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -42,9 +43,31 @@ class DriverConnection(Fetcher, Protocol):
         self, table_name: str, *, records: Iterable[Sequence[Any]], columns: Sequence[str], schema_name: str
     ) -> str: ...
 
+    async def copy_to_table(
+        self,
+        table_name: str,
+        *,
+        source: bytearray,
+        columns: Sequence[str],
+        schema_name: str,
+        format: str,  # noqa: A002 (the driver's name for it)
+    ) -> str:
+        """``source``: rows as PostgreSQL's binary format has them."""
+        ...
+
     def is_in_transaction(self) -> bool: ...
 
     def is_closed(self) -> bool: ...
+
+
+_BEGIN = text("SELECT")
+"""SQLAlchemy begins a transaction with its first statement."""
+
+
+async def within_transaction(connection: AsyncConnection, driver: DriverConnection) -> None:
+    """Begins the transaction of ``connection``, unless it has, so that what ``driver`` does is part of it."""
+    if not driver.is_in_transaction():
+        await connection.execute(_BEGIN)
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ _NAME = re.compile(NAME_PATTERN)
 _MEDIA_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}", re.ASCII)
 _FILE_ID_LENGTH = 36
 _FILE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_VERSION_IN_ID = re.compile(rb"-7[0-9a-f]{3}-")
 
 
 class FileRole(StrEnum):
@@ -49,6 +50,11 @@ def media_type(sent: str) -> str:
     """The media type without its parameters; "any bytes" for what is none."""
     plain = sent.partition(";")[0].strip().lower()
     return plain if _MEDIA_TYPE.fullmatch(plain) else ANY_BYTES
+
+
+def may_name_files(json: bytes) -> bool:
+    """Whether there may be a file's id in a JSON text, if it is written without escapes. Soon told, and mostly no."""
+    return _VERSION_IN_ID.search(json) is not None
 
 
 def possible_file_ids(payload: Any) -> set[UUID]:

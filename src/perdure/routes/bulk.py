@@ -14,26 +14,24 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi import Request as HttpRequest
 
-from perdure.core.bulk import Sent
-from perdure.errors import InvalidInput, PerdureError, UnsupportedMediaType
+from perdure.core.alike_submission import Outcomes
+from perdure.errors import PerdureError, UnsupportedMediaType
 from perdure.models.api_key import Scope
-from perdure.models.job import Job
 from perdure.routes.authentication import needs
 from perdure.routes.dependencies import BulkPart, media_type_of, takes_no_idempotency_key
 from perdure.routes.problems import document, responses
 from perdure.routes.spooled import SpooledAnswer
+from perdure.schemas.alike import AlikeReader, Group
 from perdure.schemas.base import Request
 from perdure.schemas.bulk import BulkAnswer
-from perdure.schemas.job import JobCreate
 from perdure.schemas.json_stream import Cutter, Elements, Lines, Record
-from perdure.schemas.reading import read_json
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 NDJSON = "application/x-ndjson"
-BATCH = 1_000
+BATCH = 2_000
 """So many jobs are stored in one transaction, if so many are waiting."""
-GROUP = 100
+GROUP = 500
 GROUP_BYTES = 262_144
 """So many jobs, or bytes of them, are read at a stretch; others have their turn then."""
 GROUPS_AHEAD = 8
@@ -92,13 +90,14 @@ async def submit_many(
     return SpooledAnswer(_lines(bulk.store(jobs)), NDJSON)
 
 
-async def _jobs(request: HttpRequest, cutter: Cutter) -> AsyncIterator[list[Sent]]:
+async def _jobs(request: HttpRequest, cutter: Cutter) -> AsyncIterator[Group]:
     """The jobs of the body as they come, in groups: none is empty."""
+    reader = AlikeReader()
     async for piece in request.stream():
         for group in _groups(cutter.feed(piece)):
-            yield [_job(record) for record in group]
+            yield reader.read(group)
     for group in _groups(cutter.end()):
-        yield [_job(record) for record in group]
+        yield reader.read(group)
 
 
 def _groups(records: Sequence[Record]) -> Iterator[list[Record]]:
@@ -114,25 +113,17 @@ def _groups(records: Sequence[Record]) -> Iterator[list[Record]]:
         yield group
 
 
-def _job(record: Record) -> Sent:
-    if isinstance(record, InvalidInput):
-        return record
-    try:
-        return read_json(JobCreate, record)
-    except InvalidInput as error:
-        return error
-
-
-async def _read_ahead(groups: AsyncIterator[list[Sent]]) -> AsyncIterator[list[Sent]]:
+async def _read_ahead(groups: AsyncIterator[Group]) -> AsyncIterator[list[Group]]:
     """Batches of what has been read by now; while one is stored, the next is read."""
-    waiting: asyncio.Queue[list[Sent]] = asyncio.Queue(GROUPS_AHEAD)
+    waiting: asyncio.Queue[Group | None] = asyncio.Queue(GROUPS_AHEAD)
     reading = asyncio.create_task(_fill(waiting, groups))
     try:
         while group := await waiting.get():
-            batch = group
-            while group and len(batch) < BATCH and not waiting.empty():
+            batch = [group]
+            while group and sum(one.length for one in batch) < BATCH and not waiting.empty():
                 group = waiting.get_nowait()
-                batch = batch + group
+                if group:
+                    batch.append(group)
             yield batch
             if not group:
                 break
@@ -141,25 +132,31 @@ async def _read_ahead(groups: AsyncIterator[list[Sent]]) -> AsyncIterator[list[S
         reading.cancel()
 
 
-async def _fill(waiting: asyncio.Queue[list[Sent]], groups: AsyncIterator[list[Sent]]) -> None:
-    """Ends with an empty group, and what ended it."""
+async def _fill(waiting: asyncio.Queue[Group | None], groups: AsyncIterator[Group]) -> None:
+    """Ends with None, and what ended it."""
     try:
         async for group in groups:
             await waiting.put(group)
             await asyncio.sleep(0)
     except Exception:
-        await waiting.put([])
+        await waiting.put(None)
         raise
-    await waiting.put([])
+    await waiting.put(None)
 
 
-async def _lines(outcomes: AsyncIterator[list[Job | PerdureError]]) -> AsyncIterator[bytes]:
+async def _lines(outcomes: AsyncIterator[Outcomes]) -> AsyncIterator[bytes]:
     index = 0
     async for batch in outcomes:
-        yield b"".join(_line(number, one) for number, one in enumerate(batch, index))
-        index += len(batch)
+        ids, problems = batch.ids.as_text(), batch.problems
+        if problems:
+            yield b"".join(_line(place + index, job_id, problems.get(place)) for place, job_id in enumerate(ids))
+        else:
+            yield "".join(
+                [f'{{"index":{number},"job_id":"{job_id}"}}\n' for number, job_id in enumerate(ids, index)]
+            ).encode()
+        index += len(ids)
 
 
-def _line(index: int, outcome: Job | PerdureError) -> bytes:
-    told = {"job_id": outcome.job_id} if isinstance(outcome, Job) else {"problem": document(outcome)}
+def _line(index: int, job_id: str, problem: PerdureError | None) -> bytes:
+    told = {"job_id": job_id} if problem is None else {"problem": document(problem)}
     return orjson.dumps({"index": index} | told, option=orjson.OPT_APPEND_NEWLINE)

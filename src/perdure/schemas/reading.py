@@ -24,7 +24,11 @@ class Refusal(Protocol):
 
 def read_json(model: type[Model], text: bytes) -> Model:
     """``text`` as ``model``; raises ``MalformedJSON``, or ``ValidationFailed`` with all that is wrong."""
-    decoded = strict_json.decode(text)
+    return validated(model, strict_json.decode(text))
+
+
+def validated(model: type[Model], decoded: strict_json.JsonValue) -> Model:
+    """``decoded`` as ``model``; raises ``ValidationFailed`` with all that is wrong."""
     try:
         return model.model_validate(decoded)
     except ValidationError as error:

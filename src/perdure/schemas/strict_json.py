@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 import orjson
@@ -65,11 +65,52 @@ def _soon_decoded(body: bytes) -> JsonValue:
     return value if 2 * _strings_of(value) == body.count(b'"') else _NOT_TOLD
 
 
-def _strings_of(value: JsonValue) -> int:
+_LONG_NUMBER = re.compile(rb"[0-9]{16}")
+"""In no number that is shorter can there be more than 2^53."""
+_SHORTEST_TOO_DEEP = 2 * MAX_DEPTH  # a bracket for each level, and one to close it
+_BETWEEN = b",\n"
+
+
+def soon_decoded_members(texts: Sequence[bytes]) -> tuple[list[JsonValue], list[bytes]] | None:
+    """The values of as many members, if each is certainly one that can be kept, and the values as we write them.
+
+    A text that is what we would write of its value, or that with a space behind colons and commas, as Python has it, is
+    JSON by itself, and has no key twice. (Measured: 0.3 us for the least object, which to look into takes 0.8.)
+    """
+    joined = _BETWEEN.join(texts)
+    is_perhaps_deep = max(map(len, texts)) >= _SHORTEST_TOO_DEEP and any(map(_is_perhaps_deep, texts))
+    if is_perhaps_deep or b"\\" in joined or _LONG_NUMBER.search(joined):
+        return None
+    try:
+        values = orjson.loads(b"[%s]" % joined)
+        written = list(map(orjson.dumps, values))
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return None
+    if written == texts or written == joined.replace(b": ", b":").replace(b", ", b",").split(_BETWEEN):
+        return values, written
+    return None
+
+
+def soon_decoded_member(text: bytes) -> tuple[JsonValue, bytes] | None:
+    """The same for one, also where it is written otherwise than we would."""
+    if b"\\" in text:
+        return None
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return (value, orjson.dumps(value)) if 2 * _strings_of(value, MAX_DEPTH - 1) == text.count(b'"') else None
+
+
+def _is_perhaps_deep(text: bytes) -> bool:
+    return text.count(b"{") + text.count(b"[") >= MAX_DEPTH
+
+
+def _strings_of(value: JsonValue, max_depth: int = MAX_DEPTH) -> int:
     """How many strings there are in ``value``, keys too; -1 where a number, or its depth, is to be looked at again."""
     strings = 0
     level = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(max_depth):
         below: list[Any] = []
         for one in level:
             kind = type(one)

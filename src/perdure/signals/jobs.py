@@ -13,7 +13,7 @@ from perdure.signals.hub import Signal
 class JobsSubmitted(Signal):
     """New jobs, after their commit; ``job_types`` and ``queues`` hold those of each, in the same order."""
 
-    job_ids: tuple[UUID, ...]
+    job_ids: Sequence[UUID]
     job_types: tuple[str, ...]
     queues: tuple[str, ...]
 
