@@ -155,7 +155,9 @@ async def test_a_stretch_as_a_whole_is_the_sum_of_its_steps(any_database):
         counts = await read.counts(minutes)
         assert Counter(point.succeeded for point in counts) == {30: 12}
         assert [point.at for point in counts] == [start + step * timedelta(minutes=10) for step in range(12)]
-        whole = await read.whole(minutes)
+        points, whole = await read.points_and_whole(minutes)
+        assert [(point.at, point.succeeded) for point in points] == [(one.at, one.succeeded) for one in counts]
+        assert [point.duration_seconds.p50 for point in points] == [pytest.approx(1.0, rel=0.13)] * 12
         assert (whole.succeeded, whole.failed, whole.attempts) == (360, 120, 240)
         assert whole.wait_seconds.p50 == pytest.approx(0.1, rel=0.13)
         assert whole.wait_seconds.p95 == pytest.approx(0.2, rel=0.13)
@@ -163,7 +165,8 @@ async def test_a_stretch_as_a_whole_is_the_sum_of_its_steps(any_database):
         assert {name: (point.succeeded, point.failed) for name, point in by_type.items()} == {"a": (2, 0), "b": (4, 2)}
         by_queue = await read.by_queue(hours)
         assert {name: point.succeeded for name, point in by_queue.items()} == {"q": 6}
-        nothing = await read.whole(_stretch(start - timedelta(days=1), HOUR, 2))
+        points, nothing = await read.points_and_whole(_stretch(start - timedelta(days=1), HOUR, 2))
+        assert points == []
         assert (nothing.succeeded, nothing.wait_seconds.p50) == (0, None)
 
 

@@ -73,8 +73,7 @@ class Trends:
         async with self._database.snapshot() as connection:
             history = HistoryQueries(connection)
             points = await history.counts(stretch)
-            took = await history.points(spans, queue=None, job_type=None)
-            whole = await history.whole(spans)
+            took, whole = await history.points_and_whole(spans)
         return Trend(
             stretch.step_seconds, _without_gaps(stretch, points), spans.step_seconds, _without_gaps(spans, took), whole
         )
