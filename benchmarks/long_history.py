@@ -26,7 +26,7 @@ _JOBS = """
            CASE WHEN status = 'RUNNING' THEN ('00000000-0000-7000-8000-' || lpad((kind + 1)::text, 12, '0'))::uuid END,
            60, 2, 300, at + CASE WHEN status IN ('SCHEDULED', 'RETRYING') THEN interval '30 days' ELSE '0' END,
            at, CASE WHEN NOT is_waiting THEN at + interval '1 s' END,
-           CASE WHEN is_final THEN at + interval '3 s' END, jsonb_build_object('order', number, 'lines', '[1, 2]'::jsonb),
+           CASE WHEN is_final THEN at + interval '3 s' END, jsonb_build_object('order', number),
            jsonb_build_array('usual', 'customer-' || mixed / 64 % 2000),
            jsonb_build_object('user_id', 'u' || user_number, 'email', 'user' || user_number || '@example.com'),
            CASE WHEN status = 'FAILED' OR mixed / 128 % 10 = 0 THEN '{"email": {"enabled": true}}'::jsonb END,
@@ -72,7 +72,7 @@ _OF_JOBS = (
         reason, attempts, fence, snapshot, next_attempt_at, created_at, finished_at)
     SELECT job_id, job_id, 1, CASE job.status WHEN 'FAILED' THEN 'FAILURE' ELSE 'SUCCESS' END, channel, channel,
            CASE channel WHEN 'email' THEN 'mailtrap' ELSE channel END,
-           CASE channel WHEN 'email' THEN context ->> 'email' WHEN 'webhook' THEN 'https://hooks.example.com/' || rank END,
+           CASE channel WHEN 'email' THEN context ->> 'email' WHEN 'webhook' THEN 'https://hooks.example.com/' END,
            told.status, CASE told.status WHEN 'FAILED' THEN 'permanent' WHEN 'SKIPPED' THEN 'event_not_selected' END,
            CASE told.status WHEN 'PENDING' THEN 0 WHEN 'SKIPPED' THEN 0 ELSE 1 END, 1,
            jsonb_build_object('job_id', job_id, 'job_type', job_type, 'queue', queue, 'run', 1, 'attempt', attempt,
@@ -115,13 +115,13 @@ _AROUND = (
     """
     INSERT INTO perdure.job_history (width_seconds, starts_at, queue, job_type, submitted, succeeded, failed, cancelled,
         retried, attempts, waits, durations)
-    SELECT width, date_trunc(CASE width WHEN 60 THEN 'minute' ELSE 'hour' END, now()) - make_interval(secs => step * width),
+    SELECT width, date_bin(make_interval(secs => width), now(), 'epoch') - make_interval(secs => step * width),
            'q' || (kind + part) % 5, 'type.' || kind, width / 20, width / 30, width / 60, 0, width / 60, width / 20,
            array_fill(0::bigint, ARRAY[15 + step % 20]) || found, array_fill(0::bigint, ARRAY[20 + step % 20]) || found
     FROM (VALUES (60, 8 * 24 * 60), (3600, 60 * 24)) AS kept(width, steps),
          LATERAL generate_series(0, steps * $1 / 100 - 1) AS step, generate_series(0, 19) AS kind,
          generate_series(0, 1) AS part, LATERAL (
-             SELECT CASE width WHEN 60 THEN '{1,0,1,0,0,1}' ELSE array_fill(12::bigint, ARRAY[15]) END AS found) AS counts
+             SELECT CASE width WHEN 60 THEN '{1,0,1,0,0,1}' ELSE array_fill(12::bigint, ARRAY[15]) END AS found) AS of
     """,
     """
     INSERT INTO perdure.job_tallies (tallied_at, tallier_id, submitted, succeeded, failed, cancelled, retried, attempts,
@@ -181,7 +181,7 @@ _AROUND = (
     """
     INSERT INTO perdure.circuits (provider, destination, state, since, blocked_until, failures, breaks, window_calls,
         window_failures, failed_at, status_code, message)
-    SELECT 'webhook', 'hooks' || number || '.example.com', CASE WHEN number % 3 = 0 THEN 'OPEN' ELSE 'CLOSED' END, now(),
+    SELECT 'webhook', 'hooks' || number || '.example.com', CASE number % 3 WHEN 0 THEN 'OPEN' ELSE 'CLOSED' END, now(),
            now() + interval '30 days', 3, 1, 9, 3, now(), 503, 'answered 503'
     FROM generate_series(1, $1) AS number
     """,
@@ -190,8 +190,8 @@ _AROUND = (
     SELECT 'q' || number, now(), 'ops', 'the CRM is down' FROM generate_series(4, 4) AS number WHERE $1 > 0
     """,
     """
-    INSERT INTO perdure.job_actions (action_id, verb, filter, requested_by, below, created_at, advanced_at, status, done,
-        skipped, finished_at)
+    INSERT INTO perdure.job_actions (action_id, verb, filter, requested_by, below, created_at, advanced_at, status,
+        done, skipped, finished_at)
     SELECT ('00000000-0000-7000-8000-' || lpad(number::text, 12, '0'))::uuid, 'retry', '{"job_type": "type.1"}', 'ops',
            gen_random_uuid(), now(), now(), 'DONE', 12, '{}', now()
     FROM generate_series(1, 10 * $1) AS number
@@ -239,7 +239,7 @@ async def fill(url: str, jobs: int, *, percent: int = 100) -> Named:
             await connection.execute(statement)
         for statement in _AROUND:
             await connection.execute(statement, percent)
-        named = await connection.fetchrow(_NAMED)
+        [named] = await connection.fetch(_NAMED)
         await connection.execute("VACUUM ANALYZE")
         return Named(**named)
     finally:

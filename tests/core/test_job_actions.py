@@ -209,9 +209,12 @@ async def test_few_among_many_are_found_stretch_by_stretch(platform, actions, mo
 
 
 async def test_a_preview_counts_so_far_and_says_so(platform, actions, monkeypatch):
-    monkeypatch.setattr(job_actions, "STRETCH", 10)
-    monkeypatch.setattr(job_actions, "PREVIEW_LIMIT", 15)
+    monkeypatch.setattr(job_actions, "PREVIEW_SECONDS", 60)
+    monkeypatch.setattr(job_actions, "PREVIEW_STRETCH", 10)
     await submit(platform, 35)
+    preview = await actions.preview(asking("cancel", filter=WAITING))
+    assert (preview.matched, preview.done, preview.is_complete) == (35, 35, True)
+    monkeypatch.setattr(job_actions, "PREVIEW_LIMIT", 15)
     preview = await actions.preview(asking("cancel", filter=WAITING))
     assert (preview.matched, preview.is_complete) == (15, False)
 

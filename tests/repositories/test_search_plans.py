@@ -3,6 +3,7 @@
 Whatever the planner was last told of the tables; planned as in ``test_plans``.
 """
 
+import math
 from collections.abc import AsyncIterator
 from itertools import product
 
@@ -127,6 +128,7 @@ def flaws(plan: Plan) -> list[str]:
 
 async def test_each_filter_reads_little(history, monkeypatch):
     monkeypatch.setattr(job_search, "FIRST_LOOK", 2 * LIMIT)
+    monkeypatch.setattr(job_search, "LOOKING_SECONDS", math.inf)
     monkeypatch.setattr(job_ways, "FREQUENT", LIMIT)
     async with history.snapshot() as connection:
         for mode, (name, (wanted, indexes)) in product(MODES, SEARCHES.items()):

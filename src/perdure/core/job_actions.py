@@ -30,6 +30,7 @@ from perdure.repositories.job_action_repository import JobActionRepository
 from perdure.repositories.job_filter import JobFilter
 from perdure.repositories.job_matches import JobMatches, Match
 from perdure.repositories.job_repository import JobRepository
+from perdure.repositories.job_search import JobSearch
 from perdure.repositories.limit_repository import LimitRepository
 from perdure.repositories.unique_keys import free_ones
 from perdure.schemas.job_action import JobActionCreate
@@ -42,7 +43,10 @@ STRETCH = 20_000
 """Jobs looked at in one statement, whether they match or not: some 20 ms."""
 PREVIEW_LIMIT = 10_000
 """A preview counts no more jobs that match."""
-PREVIEW_SECONDS = 2.0
+PREVIEW_STRETCH = 1_000
+"""So many of them are read by a statement."""
+PREVIEW_SECONDS = 0.1
+"""No stretch is begun later: a page waits for it."""
 SAMPLE = 10
 
 Judged = TypeVar("Judged", Match, Job)
@@ -76,10 +80,11 @@ class JobActions:
         matched, skipped, sample = 0, Counter[str](), list[UUID]()
         keys: set[str] = set()
         async with self._database.snapshot() as connection:
-            matches = JobMatches(connection, JobFilter.read(sent.filter))
-            below, is_last = await matches.start(), False
-            while not is_last and matched < PREVIEW_LIMIT and time.monotonic() < until:
-                stretch = await matches.next(below, STRETCH, PREVIEW_LIMIT - matched)
+            wanted = JobFilter.read(sent.filter)
+            below: UUID | None = None
+            while True:
+                most = min(PREVIEW_STRETCH, PREVIEW_LIMIT - matched)
+                stretch = await JobSearch(connection, wanted).matches(below, most)
                 able, left = _sorted_out(sent.action, stretch.matches)
                 if sent.action is ActionVerb.RETRY:
                     free = await _with_free_keys(connection, able, keys)
@@ -88,13 +93,15 @@ class JobActions:
                 matched += len(stretch.matches)
                 skipped += left
                 sample += [match.job_id for match in able[: SAMPLE - len(sample)]]
-                below, is_last = stretch.below, stretch.is_last
+                below = stretch.below
+                if stretch.is_last or matched >= PREVIEW_LIMIT or time.monotonic() >= until:
+                    break
         return ActionPreview(
             verb=sent.action,
             matched=matched,
             done=matched - skipped.total(),
             skipped=skipped,
-            is_complete=is_last,
+            is_complete=stretch.is_last,
             sample=tuple(sample),
         )
 

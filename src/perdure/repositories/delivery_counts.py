@@ -12,8 +12,9 @@ from perdure.models.delivery import DeliveryStatus
 from perdure.repositories.delivery_filter import DeliveryFilter
 from perdure.repositories.delivery_search import DeliverySearch
 
-COUNTED_OF_EACH = 500
-"""So many of each combination of state, provider, channel, event and type of job; of one recipient, of each state."""
+COUNTED_IN_ALL = 10_000
+"""Shared by the combinations of state, provider, channel, event and type of job; of one recipient, by the states."""
+LEAST_OF_EACH = 5
 TIMEOUT_MS = 300
 
 
@@ -34,8 +35,8 @@ class DeliveryCounting:
     async def count(self, wanted: DeliveryFilter) -> DeliveryCounts:
         """Whatever state ``wanted`` names, all are counted."""
         await self._connection.execute(text(f"SET LOCAL statement_timeout = {TIMEOUT_MS}"))
-        found = await DeliverySearch(self._connection, replace(wanted, status=())).counts(COUNTED_OF_EACH)
+        found = await DeliverySearch(self._connection, replace(wanted, status=())).counts(COUNTED_IN_ALL, LEAST_OF_EACH)
         return DeliveryCounts(
             {status: count for status, (count, _) in found.items()},
-            frozenset(status for status, (_, most) in found.items() if most >= COUNTED_OF_EACH),
+            frozenset(status for status, (_, has_more) in found.items() if has_more),
         )

@@ -69,29 +69,34 @@ class DeliverySearch:
         parameters = self._wanted.parameters() | {"low": low, "high": high, "limit": limit}
         return [delivery_on_record(row) for row in (await self._connection.execute(query, parameters)).mappings()]
 
-    async def counts(self, limit: int) -> dict[DeliveryStatus, tuple[int, int]]:
-        """How many match in each state, and the most that one stretch has of them: where ``limit`` is, there are more.
+    async def counts(self, in_all: int, least: int) -> dict[DeliveryStatus, tuple[int, bool]]:
+        """How many match in each state; and whether there are so many, or more.
 
-        Deliveries are counted up to ``limit`` in each stretch of an index, whatever it is of.
+        ``in_all`` is shared out among the stretches of an index, of each of which ``least`` are counted at the least.
         """
         low, high = id_bounds(self._wanted.created_after, self._wanted.created_before, None)
-        parameters = self._wanted.parameters() | {"low": low, "high": high, "limit": limit}
+        parameters = self._wanted.parameters() | {"low": low, "high": high, "in_all": in_all, "least": least}
         statement = text(f"""
-            SELECT counted.status, sum(counted.deliveries)::bigint AS deliveries, max(counted.deliveries) AS most
+            SELECT counted.status, sum(counted.deliveries)::bigint AS deliveries,
+                   bool_or(counted.deliveries >= counted.most) AS has_more
             FROM ({self._counting()}) AS counted GROUP BY counted.status
         """)
         rows = await self._connection.execute(statement, parameters)
-        return {DeliveryStatus(row.status): (row.deliveries, row.most) for row in rows}
+        return {DeliveryStatus(row.status): (row.deliveries, row.has_more) for row in rows}
 
     def _counting(self) -> str:
-        """The count of each stretch that can have some that match, with its state."""
-        wanted = self._wanted
+        """The count of each stretch that can have some that match, with its state, and the most that is counted."""
+        wanted, all_ = self._wanted, "CAST(:in_all AS bigint)"
         if wanted.job_id is not None:
-            return f"SELECT told.status, count(*) AS deliveries FROM ({self._of_job()} LIMIT :limit) AS told GROUP BY 1"
+            told = f"({self._of_job()} LIMIT {all_}) AS told"
+            return f"SELECT told.status, {all_} AS most, count(*) AS deliveries FROM {told} GROUP BY 1"
         if wanted.recipient is not None:
-            states, one = f"{self._states()} AS used(status)", self._of_recipient("used")
+            states, one = (
+                f"{self._states()} AS used(status)",
+                self._of_recipient("used", f"{all_} / {len(wanted.states)}"),
+            )
             return f"""
-                SELECT used.status, few.deliveries FROM {states}
+                SELECT used.status, {all_} / {len(wanted.states)} AS most, few.deliveries FROM {states}
                 CROSS JOIN LATERAL (SELECT count(*) AS deliveries FROM ({one}) AS one) AS few
             """
         # As comparisons of rows: by equalities and a range of ids, a planner without statistics takes the index of ids.
@@ -100,10 +105,11 @@ class DeliverySearch:
         end = f"ROW({row}, told.delivery_id) < ROW({used}, CAST(:high AS uuid))"
         where = " AND ".join([begin, end, *wanted.sql(besides=_IN_GROUP)])
         return f"""
-            SELECT used.status, few.deliveries FROM ({self._groups()}) AS used
+            SELECT used.status, used.most, few.deliveries FROM (
+                SELECT one.*, greatest({all_} / count(*) OVER (), CAST(:least AS bigint)) AS most
+                FROM ({self._groups()}) AS one WHERE {self._is_asked("one")}) AS used
             CROSS JOIN LATERAL (SELECT count(*) AS deliveries FROM (
-                SELECT FROM perdure.deliveries AS told WHERE {where} LIMIT :limit) AS one) AS few
-            WHERE {self._is_asked("used")}
+                SELECT FROM perdure.deliveries AS told WHERE {where} LIMIT used.most) AS one) AS few
         """
 
     def _way(self) -> str:
@@ -117,10 +123,10 @@ class DeliverySearch:
             return self._of_groups()
         return _stretch({}, [], wanted.sql())
 
-    def _of_recipient(self, states: str) -> str:
+    def _of_recipient(self, states: str, limit: str = ":limit") -> str:
         """The newest of the recipient, in one of ``states``."""
         key = {"recipient": ":recipient", "status": f"{states}.status"}
-        return _stretch(key, [HAS_RECIPIENT], self._wanted.sql(besides=["recipient"]))
+        return _stretch(key, [HAS_RECIPIENT], self._wanted.sql(besides=["recipient"]), limit)
 
     def _of_job(self) -> str:
         between = ["delivery_id >= CAST(:low AS uuid)", "delivery_id < CAST(:high AS uuid)"]

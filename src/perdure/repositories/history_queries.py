@@ -61,9 +61,7 @@ class HistoryQueries:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def points(
-        self, stretch: Stretch, *, queue: str | None = None, job_type: str | None = None
-    ) -> list[Point]:
+    async def points(self, stretch: Stretch, *, queue: str | None = None, job_type: str | None = None) -> list[Point]:
         """The steps of ``stretch`` in which anything was done, in order; of one queue or job type, or of all."""
         rows = await self._told("at", stretch, queue=queue, job_type=job_type)
         return [_point(row["at"], [row]) for row in rows]

@@ -1,8 +1,8 @@
 """Counts the jobs that match, by state, in bounded time: exactly where they are few, else the least that there are.
 
-By type and queue alone, each combination that is in use is counted by its stretch of an index, up to a limit. Any other
-filter is looked at as a search does (``job_search``): so many jobs back, by the way that leads furthest, and these are
-told apart.
+By type, queue and time alone, each combination that is in use is counted by its stretch of an index, up to a limit that
+all of them share. Any other filter is looked at as a search does (``job_search``): so many jobs back, by the way that
+leads furthest, and these are told apart.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from perdure.repositories.job_filter import JobFilter
 from perdure.repositories.job_search import JobSearch
 from perdure.repositories.job_ways import group_counts
 
-COUNTED_OF_EACH = 1_000
-"""So many of each combination of state, type and queue."""
+COUNTED_IN_ALL = 30_000
+"""Shared by the combinations of state, type and queue: an index alone counts a thousand in 0.3 ms."""
+COUNTED_BY_TIME = 5_000
+"""The same where each must be looked at, for when it was made."""
+LEAST_OF_EACH = 10
 LOOKED_AT = 1_000
 TIMEOUT_MS = 300
 
@@ -43,15 +46,19 @@ class JobCounting:
         """Whatever state ``wanted`` names, all are counted."""
         wanted = replace(wanted, status=())
         await self._connection.execute(text(f"SET LOCAL statement_timeout = {TIMEOUT_MS}"))
-        is_by_group = wanted == JobFilter(job_type=wanted.job_type, queue=wanted.queue)
+        is_by_group = replace(wanted, job_type=None, queue=None, created_after=None, created_before=None) == JobFilter()
         return await (self._by_group(wanted) if is_by_group else self._by_looking(wanted))
 
     async def _by_group(self, wanted: JobFilter) -> JobCounts:
-        statement = text(group_counts(wanted, COUNTED_OF_EACH))
-        rows = (await self._connection.execute(statement, wanted.parameters())).all()
+        low, high = id_bounds(wanted.created_after, wanted.created_before, None)
+        has_time = wanted.created_after is not None or wanted.created_before is not None
+        in_all = COUNTED_BY_TIME if has_time else COUNTED_IN_ALL
+        statement = text(group_counts(wanted, in_all, LEAST_OF_EACH))
+        parameters = wanted.parameters() | {"low": low, "high": high}
+        rows = (await self._connection.execute(statement, parameters)).all()
         return JobCounts(
             {JobStatus(row.status): row.jobs for row in rows},
-            frozenset(JobStatus(row.status) for row in rows if row.most >= COUNTED_OF_EACH),
+            frozenset(JobStatus(row.status) for row in rows if row.has_more),
         )
 
     async def _by_looking(self, wanted: JobFilter) -> JobCounts:

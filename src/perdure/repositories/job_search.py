@@ -1,4 +1,4 @@
-"""Finds a page of jobs: the newest that match, whatever is asked, in about a second.
+"""Finds a page of jobs: the newest that match, whatever is asked, in a fifth of a second.
 
 A filter that names several things has several ways to its jobs (``job_ways``). Which is short, a look at the indexes
 says: that on which so many jobs lead furthest back. That stretch of all jobs is then searched, by that way, and nothing
@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import TextClause, TextualSelect, text
+from sqlalchemy import Column, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.models.job import Job
 from perdure.models.lifecycle import JobStatus
 from perdure.repositories.id_bounds import id_bounds
 from perdure.repositories.job_filter import JobFilter
+from perdure.repositories.job_matches import BEHIND_ALL, Match, Stretch
 from perdure.repositories.job_ways import JobWays, Way
 from perdure.repositories.mappers import JOB_COLUMNS, job_from_row
 
@@ -29,11 +30,12 @@ FIRST_LOOK = 1_000
 """So many jobs of each way are looked at first: some milliseconds, or twenty for the words of their errors."""
 NEXT_LOOK = 4
 """So many times as many are looked at next."""
-LOOKING_SECONDS = 0.2
-"""No look is begun later: the last one takes some three times as long as all those before it."""
+LOOKING_SECONDS = 0.05
+"""No look is begun later: the last one takes some three times as long as all those before it, which makes 0.2 s."""
 
 _LARGE = frozenset({"payload", "result"})
 _SUMMARY = ", ".join(f"NULL::jsonb AS {one.name}" if one.name in _LARGE else f"job.{one.name}" for one in JOB_COLUMNS)
+_MATCH = [one for one in JOB_COLUMNS if one.name in Match.__dataclass_fields__]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +61,32 @@ class JobSearch:
 
         Each statement searches a stretch of ids, so a job that changes meanwhile is found once: as it was, or as it is.
         """
+        rows, rest = await self._look(before, limit, _SUMMARY, JOB_COLUMNS)
+        return Found([job_from_row(row) for row in rows], rest)
+
+    async def matches(self, below: UUID | None, limit: int) -> Stretch:
+        """The same jobs, as much of each as decides whether it can be acted on."""
+        rows, rest = await self._look(below, limit, ", ".join(f"job.{one.name}" for one in _MATCH), _MATCH)
+        found = [Match(**row | {"status": JobStatus(row["status"])}) for row in map(dict, rows)]
+        return Stretch(found, BEHIND_ALL if rest is None else rest)
+
+    async def _look(
+        self, before: UUID | None, limit: int, listed: str, columns: Sequence[Column[Any]]
+    ) -> tuple[list[Any], UUID | None]:
+        """The rows of those jobs, and the id that all others are older than; None if there are none."""
         low, high = id_bounds(self._wanted.created_after, self._wanted.created_before, before)
-        jobs, look = list[Job](), FIRST_LOOK
+        rows, look = list[Any](), FIRST_LOOK
         started = time.monotonic()
         while True:
             ways, end = await self._shortest(low, high, look)
-            found = await self._connection.execute(*self._page(ways, end, high, limit + 1 - len(jobs)))
-            jobs += [job_from_row(row) for row in found.mappings()]
-            if len(jobs) > limit:
-                return Found(jobs[:limit], jobs[limit - 1].job_id)
+            page, parameters = self._page(ways, end, high, limit + 1 - len(rows), listed)
+            rows += (await self._connection.execute(page.columns(*columns), parameters)).mappings()
+            if len(rows) > limit:
+                return rows[:limit], rows[limit - 1]["job_id"]
             if end <= low:
-                return Found(jobs, None)
+                return rows, None
             if time.monotonic() - started >= LOOKING_SECONDS:
-                return Found(jobs, end)
+                return rows, end
             high, look = end, look * NEXT_LOOK
 
     async def counts(self, low: UUID, high: UUID, look: int) -> tuple[dict[JobStatus, int], bool]:
@@ -101,13 +116,15 @@ class JobSearch:
             searches.append(JobWays(replace(self._wanted, q=None), "first", "beyond"))
         return searches
 
-    def _page(self, ways: Sequence[Way], low: UUID, high: UUID, limit: int) -> tuple[TextualSelect, dict[str, Any]]:
+    def _page(
+        self, ways: Sequence[Way], low: UUID, high: UUID, limit: int, listed: str
+    ) -> tuple[TextClause, dict[str, Any]]:
         return text(f"""
-            SELECT {_SUMMARY} FROM perdure.jobs AS job
+            SELECT {listed} FROM perdure.jobs AS job
             WHERE job.job_id = ANY (ARRAY(
                 SELECT found.job_id FROM ({_found(ways)}) AS found ORDER BY found.job_id DESC LIMIT :limit))
             ORDER BY job.job_id DESC
-        """).columns(*JOB_COLUMNS), self._parameters(low, high) | {"limit": limit}
+        """), self._parameters(low, high) | {"limit": limit}
 
     def _counts(self, ways: Sequence[Way], low: UUID, high: UUID, limit: int) -> tuple[TextClause, dict[str, Any]]:
         return text(f"""

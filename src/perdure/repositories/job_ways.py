@@ -19,7 +19,7 @@ they are few, and all looked at.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from perdure.db.base import quoted
 from perdure.db.models.job import EMAIL, ENDED_WITH_ERROR, ERROR_GROUP, FAILED, HAS_GROUP, NOT_RUNNING, USER
@@ -74,12 +74,12 @@ class JobWays:
             ways += [self._of_words()] * by_words + [self._of_failed()]
         if wanted.job_type is not None or wanted.queue is not None or (wanted.status and not self._has_state_in_keys()):
             ways.append(self._of_groups())
-        return ways or [Way([self._stretch({}, [], wanted.sql())], self._stretch({}, [], [], _NEXT))]
+        return ways or [Way([self.stretch({}, [], wanted.sql())], self.stretch({}, [], [], _NEXT))]
 
     def _has_state_in_keys(self) -> bool:
         return (self.wanted.user_id, self.wanted.email, self.wanted.q) != (None, None, None)
 
-    def _stretch(
+    def stretch(
         self, key: dict[str, str], index: Sequence[str], conditions: Sequence[str], limit: str = ":limit"
     ) -> str:
         """The newest of one stretch: of the index on the expressions ``key`` and the id, where they have these values.
@@ -108,14 +108,14 @@ class JobWays:
     def _of_somebody(self, name: str, expression: str, value: str) -> Way:
         def of(conditions: Sequence[str], limit: str) -> str:
             key = {expression: value, "job.status": "stretch.status"}
-            stretch = self._stretch(key, [NOT_RUNNING, f"{expression} IS NOT NULL"], conditions, limit)
+            stretch = self.stretch(key, [NOT_RUNNING, f"{expression} IS NOT NULL"], conditions, limit)
             return f"SELECT one.job_id FROM {self._states()} AS stretch(status) CROSS JOIN LATERAL ({stretch}) AS one"
 
         return Way([of(self.wanted.sql(besides=["status", name]), ":limit"), *self._running()], of([], _NEXT))
 
     def _of_error_group(self) -> Way:
         key, conditions = {ERROR_GROUP: ":error_group"}, self.wanted.sql(besides=["error_group"])
-        return Way([self._stretch(key, [HAS_GROUP], conditions)], self._stretch(key, [HAS_GROUP], [], _NEXT))
+        return Way([self.stretch(key, [HAS_GROUP], conditions)], self.stretch(key, [HAS_GROUP], [], _NEXT))
 
     def _of_tag(self) -> Way:
         def of(conditions: Sequence[str], limit: str) -> str:
@@ -148,7 +148,7 @@ class JobWays:
 
     def _of_failed(self) -> Way:
         def of(conditions: Sequence[str], limit: str) -> str:
-            stretch = self._stretch({"job.status": "stretch.status"}, [FAILED], conditions, limit)
+            stretch = self.stretch({"job.status": "stretch.status"}, [FAILED], conditions, limit)
             return f"SELECT one.job_id FROM {self._states()} AS stretch(status) CROSS JOIN LATERAL ({stretch}) AS one"
 
         return Way([of(self.wanted.sql(besides=["status"]), ":limit")], of([], _NEXT))
@@ -158,7 +158,7 @@ class JobWays:
 
         def newest(group: str, conditions: Sequence[str], limit: str) -> str:
             key = {column: column.replace("job.", f"{group}.", 1) for column in _GROUP}
-            return self._stretch(key, [NOT_RUNNING], conditions, limit)
+            return self.stretch(key, [NOT_RUNNING], conditions, limit)
 
         conditions = self.wanted.sql(besides=["status", "job_type", "queue"])
         page = f"""
@@ -222,18 +222,26 @@ class JobWays:
         return f"job.job_id >= CAST(:{self.low} AS uuid)", f"job.job_id < CAST(:{self.high} AS uuid)"
 
 
-def group_counts(wanted: JobFilter, limit: int) -> str:
-    """Counts what matches by type and queue, in each state, up to ``limit`` of each combination: ``most`` is of one."""
-    ways = JobWays(wanted, "low", "high")
-    group = " AND ".join(f"{column} = {column.replace('job.', 'used.', 1)}" for column in _GROUP)
+def group_counts(wanted: JobFilter, in_all: int, least: int) -> str:
+    """Counts what matches by type, queue and time, in each state; ``has_more``: there are so many, or more.
+
+    ``in_all`` is shared out among the combinations in use, of each of which ``least`` are counted at the least.
+    """
+    ways = JobWays(replace(wanted, status=()), "low", "high")
+    conditions = wanted.sql(besides=["status", "job_type", "queue"])
+    key = {column: column.replace("job.", "used.", 1) for column in _GROUP}
+    stretch = ways.stretch(key, [NOT_RUNNING], conditions, "used.most")
     running = " AND ".join(["job.status = 'RUNNING'", *wanted.sql(besides=["status"])])
     return f"""
-        SELECT counted.status, sum(counted.jobs)::bigint AS jobs, max(counted.jobs) AS most FROM (
-            SELECT used.status, counted.jobs FROM ({ways.groups()}) AS used CROSS JOIN LATERAL (
-                SELECT count(*) AS jobs FROM (
-                    SELECT FROM perdure.jobs AS job WHERE {NOT_RUNNING} AND {group} LIMIT {limit}) AS few) AS counted
+        SELECT counted.status, sum(counted.jobs)::bigint AS jobs, bool_or(counted.jobs >= counted.most) AS has_more
+        FROM (
+            SELECT used.status, used.most, few.jobs FROM (
+                SELECT one.*, greatest({in_all} / count(*) OVER (), {least}) AS most
+                FROM ({ways.groups()}) AS one) AS used
+            CROSS JOIN LATERAL (SELECT count(*) AS jobs FROM ({stretch}) AS one) AS few
             UNION ALL
-            SELECT 'RUNNING', count(*) FROM (SELECT FROM perdure.jobs AS job WHERE {running} LIMIT {limit}) AS few
+            SELECT 'RUNNING', {in_all}, count(*)
+            FROM (SELECT FROM perdure.jobs AS job WHERE {running} LIMIT {in_all}) AS few
         ) AS counted GROUP BY counted.status
     """
 
