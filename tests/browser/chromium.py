@@ -16,7 +16,10 @@ HOME = Path(__file__).parents[2] / "build" / "chromium"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 STARTER = HOME / "chromium"
 FETCH_SECONDS = 300
-PACKAGES = ("chromium", "fonts-dejavu-core", "fontconfig-config")
+SANS, MONO = ("Inter Variable", "DejaVu Sans"), ("DejaVu Sans Mono",)
+FAMILIES = {"system-ui": SANS, "sans-serif": SANS, "monospace": MONO}
+"""What is drawn where a page names no more than the kind."""
+PACKAGES = ("chromium", "fonts-inter-variable", "fonts-dejavu-core", "fontconfig-config")
 STARTS = """#!/bin/sh
 root={root}
 export LD_LIBRARY_PATH="{libraries}"
@@ -28,6 +31,7 @@ FONTS = """<?xml version="1.0"?>
   <dir>{root}/usr/share/fonts</dir>
   <dir>/usr/share/fonts</dir>
   <cachedir>{home}/fonts</cachedir>
+{aliases}
 </fontconfig>
 """
 
@@ -70,9 +74,14 @@ def _downloaded(directory: Path) -> list[Path]:
 def _write_starter(root: Path) -> None:
     libraries = {str(found.parent) for found in root.rglob("lib*.so*")} - {str(root / "usr/lib/chromium")}
     fonts = HOME / "fonts.conf"
-    fonts.write_text(FONTS.format(root=root, home=HOME))
+    fonts.write_text(FONTS.format(root=root, home=HOME, aliases="\n".join(map(_alias, FAMILIES))))
     STARTER.write_text(STARTS.format(root=root, libraries=":".join(sorted(libraries)), fonts=fonts))
     STARTER.chmod(0o755)
+
+
+def _alias(kind: str) -> str:
+    families = "".join(f"<family>{name}</family>" for name in FAMILIES[kind])
+    return f'  <alias binding="strong"><family>{kind}</family><prefer>{families}</prefer></alias>'
 
 
 def _run(*command: str, cwd: Path | None = None) -> str:

@@ -69,3 +69,16 @@ def test_a_schedule_is_checked_made_and_deleted(page, data, check):
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_text("hourly-profile is deleted.")).to_be_visible()
     expect(page.locator("tbody tr")).to_have_count(4)
+
+
+def test_a_schedule_is_paused_on_its_row_and_resumed_by_one_click(page, data, check):
+    page.goto("/schedules")
+    row = page.locator('[data-row="nightly-reindex"]')
+    row.get_by_role("button", name="Pause nightly-reindex").click()
+    check(page)
+    page.get_by_role("dialog", name="Pause nightly-reindex?").get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("nightly-reindex is paused")).to_be_visible()
+    expect(row.locator('[data-state="PAUSED"]')).to_be_visible()
+    row.get_by_role("button", name="Resume nightly-reindex").click()
+    expect(page.get_by_text("nightly-reindex goes on. Its next job comes")).to_be_visible()
+    expect(row.get_by_role("button", name="Pause nightly-reindex")).to_be_visible()

@@ -32,6 +32,19 @@ def test_search_takes_the_focus(page):
     expect(page.locator("#side input[type=search]")).not_to_be_focused()
 
 
+def test_keys_work_in_a_narrow_window_too(contexts):
+    page = contexts(viewport={"width": 360, "height": 780}).new_page()
+    page.goto("/")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    expect(page.get_by_role("heading", name="Keyboard shortcuts")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    expect(page).to_have_url(re.compile("/jobs#find$"))
+    page.keyboard.press("/")
+    expect(page.get_by_label("An id, or words of an error")).to_be_focused()
+
+
 def test_shortcuts_can_be_turned_off(page):
     page.goto("/")
     page.keyboard.press("?")
@@ -84,10 +97,12 @@ def test_it_can_be_read_without_scripts(contexts):
     expect(page.get_by_role("link", name="Overview")).to_have_attribute("aria-current", "page")
 
 
-def test_what_is_not_there_says_so(page):
-    answer = page.goto("/static/x/none.css")
-    assert answer.status == 404
-    expect(page.get_by_role("heading", name="Not Found")).to_be_visible()
+def test_what_is_not_there_says_so(page, looks):
+    looks("/nowhere", "not-found")
+    for path in ("/static/x/none.css", "/nowhere"):
+        answer = page.goto(path)
+        assert answer.status == 404
+        expect(page.get_by_role("heading", name="Not Found")).to_be_visible()
 
 
 def test_the_stream_is_open_while_the_tab_is_seen(page):

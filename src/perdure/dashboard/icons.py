@@ -52,6 +52,7 @@ _SHAPES = {
     "wait": '<circle cx="8" cy="8" r="5.25" stroke-dasharray="2.2 2"/>',
     "busy": '<circle cx="8" cy="8" r="5.25" opacity=".35"/><path d="M8 2.75A5.25 5.25 0 0 1 13.25 8"/>',
     "again": '<path d="M13 8a5 5 0 1 1-1.6-3.67"/><path d="M13 2.25V5h-2.75"/>',
+    "held": '<circle cx="8" cy="8" r="5.25"/><path d="M6.5 6v4M9.5 6v4"/>',
     "good": '<circle cx="8" cy="8" r="5.25"/><path d="m5.5 8.2 1.75 1.7 3.25-3.6"/>',
     "bad": '<circle cx="8" cy="8" r="5.25"/><path d="m6 6 4 4M10 6l-4 4"/>',
     "still": '<circle cx="8" cy="8" r="5.25"/><path d="M5.5 8h5"/>',

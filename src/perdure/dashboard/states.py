@@ -18,7 +18,8 @@ _BY_TONE = {
     "plan": (JobStatus.SCHEDULED, TimelineEvent.CREATED, TimelineEvent.SNOOZED, TimelineEvent.RELEASED),
     "wait": (JobStatus.QUEUED, TimelineEvent.RESTARTED, DeliveryStatus.PENDING),
     "busy": (JobStatus.RUNNING, TimelineEvent.STARTED, DeliveryStatus.SENDING, ActionStatus.RUNNING),
-    "again": (JobStatus.RETRYING, TimelineEvent.RETRY, CircuitState.PAUSED, "DRAINING"),
+    "again": (JobStatus.RETRYING, TimelineEvent.RETRY, "DRAINING"),
+    "held": (CircuitState.PAUSED,),
     "good": (
         *(JobStatus.SUCCEEDED, TimelineEvent.SUCCESS, DeliveryStatus.SENT, DeliveryStatus.DELIVERED),
         *(ActionStatus.DONE, CircuitState.CLOSED, SlotOutcome.SUBMITTED, "ALIVE", "ACTIVE"),

@@ -5,7 +5,7 @@
 //   data-rows           a list whose rows (data-row) `j` and `k` walk along; a row's link is a.row, its box is a checkbox
 import { openDialog } from "./dialogs.js";
 
-const NAMES = { "/": "search", "?": "help", r: "retry", c: "cancel", p: "pause", a: "all", n: "newest" };
+const NAMES = { "/": "search", r: "retry", c: "cancel", p: "pause", a: "all", n: "newest" };
 const GO_FOR = 1500;
 const isOn = document.documentElement.dataset.shortcuts !== "off";
 
@@ -31,7 +31,8 @@ function walk(step) {
 }
 
 function press(name) {
-  const element = [...document.querySelectorAll(`[data-key="${name}"]`)].find((one) => one.checkVisibility?.() ?? true);
+  const all = [...document.querySelectorAll(`[data-key="${name}"]`)].filter((one) => one.checkVisibility?.() ?? true);
+  const element = all.find((one) => one.matches("input")) ?? all[0];
   if (!element) return false;
   if (element.matches("input[type=search]")) {
     element.focus();
@@ -64,6 +65,7 @@ function handle(event) {
   if (key === "g") goUntil = Date.now() + GO_FOR;
   else if (key === "j" || key === "k") walk(key === "j" ? 1 : -1);
   else if (key === "x") currentRow()?.querySelector("input[type=checkbox]")?.click();
+  else if (key === "?") document.getElementById("help")?.showModal(); // its button is away where the window is narrow
   else if (key in NAMES) {
     if (key === "r" || key === "c") selectCurrent();
     if (!press(NAMES[key])) return;

@@ -129,7 +129,9 @@ class Live {
 
 export function drawRegions(html) {
   const page = new DOMParser().parseFromString(html, "text/html");
-  for (const region of document.querySelectorAll("[data-live-region]")) {
+  const regions = [...document.querySelectorAll("[data-live-region]")];
+  if (!regions.some((region) => page.getElementById(region.id))) return location.reload(); // it is another page by now
+  for (const region of regions) {
     const wanted = page.getElementById(region.id);
     if (wanted && !isBeingUsed(region)) morph(region, wanted);
   }
