@@ -29,7 +29,9 @@ def signals() -> Signals:
     return signals
 
 
-def test_the_intent_is_one_info_line(signals, lines):
+def test_the_intent_is_one_info_line(lines):
+    signals = Signals()
+    log_lines.subscribe(signals)
     signals.emit(NotificationIntended(JOB, "FAILURE", {"email": "SKIPPED:no_recipient"}))
     [line] = lines()
     del line["timestamp"]

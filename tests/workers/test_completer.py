@@ -27,6 +27,13 @@ from perdure.workers.completer import Completer
 
 FAILURE = Failed(JobError(ErrorReason.RETRIES_EXHAUSTED, "ValueError", "no", "trace"))
 LOST = Failed(JobError(ErrorReason.WORKER_LOST, "WorkerLost", "gone"))
+ALREADY_TOLD = text("""
+    INSERT INTO perdure.deliveries
+        (delivery_id, job_id, run, event, channel, provider, recipient, status, attempts, fence, snapshot,
+         next_attempt_at, created_at)
+    VALUES (:delivery_id, :job_id, 1, 'SUCCESS', 'email', 'mailtrap', 'ada@example.com', 'PENDING', 0, 0, '{}',
+            now(), now())
+""")
 
 
 class Bench:
@@ -174,3 +181,13 @@ async def test_whoever_lost_the_job_says_nothing(bench):
     await bench.save((stale, Succeeded("late")), log=bench.log(stale, "from the past"))
     await bench.save((newer, Succeeded(1)), log=bench.log(newer, "done"))
     assert await bench.logged(newer) == ["done"]
+
+
+async def test_a_job_does_not_suffer_for_a_delivery_that_is_there_already(bench):
+    await bench.submit()
+    job = await bench.claim()
+    async with bench.database.transaction() as connection:
+        await connection.execute(ALREADY_TOLD, {"delivery_id": uuid7(), "job_id": job.job_id})
+    await bench.save((job, Succeeded(1)))
+    assert await bench.events(job) == ["SUCCESS"]
+    assert await bench.deliveries(job) == 1

@@ -18,14 +18,14 @@ from perdure.core.notifications.dispatcher import NotificationDispatcher, Notifi
 from perdure.core.notifications.events import JobEvent
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.subscription_copy import SubscriptionCopy
-from perdure.db.driver import Fetcher
+from perdure.db.driver import DriverConnection, InTransaction
 from perdure.db.wakeup import Topic, Wakeup
 from perdure.models.delivery import Delivery, DeliveryStatus
 from perdure.models.job import Job, Transition
 from perdure.models.lifecycle import BECOMES_DUE, FINAL, WAITING, JobStatus, TimelineEvent
-from perdure.repositories.delivery_repository import DeliveryRepository
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.job_successes import JobSuccesses
+from perdure.repositories.new_deliveries import NewDeliveries
 from perdure.signals import (
     AttemptError,
     AttemptFailed,
@@ -92,38 +92,48 @@ class Recorder:
         others = _without(transitions, held) if len(held) < len(transitions) else []
         repeated = await jobs.written_before(others) if others else []
         recorded = Recorded(held, _without(others, repeated), repeated)
-        self._dispatch([transition.job for transition in recorded.written], recorded.outbox, now)
-        if recorded.outbox.deliveries:
-            await DeliveryRepository(connection).add(recorded.outbox.deliveries)
+        self._dispatch(recorded.written, recorded.outbox, now)
+        await NewDeliveries(InTransaction(connection)).add_missing(recorded.outbox.deliveries)
         return recorded
 
-    async def record_quiet(self, driver: Fetcher, transitions: Sequence[Transition]) -> Sequence[Transition]:
-        """Writes transitions of which each ``is_quiet``, in one statement that is the transaction.
+    async def record_plain(
+        self, driver: DriverConnection, transitions: Sequence[Transition], now: datetime
+    ) -> Recorded:
+        """The same of transitions of which each ``is_plain_success``, in a transaction of their own.
 
-        Returns those that it wrote. The others are not judged: hand them to ``record``.
+        It is one statement where nobody is to be told, and else two. What is not written is not judged, though it is
+        called refused: hand it to ``record``. Raises ``IntegrityError`` where a delivery is there already.
         """
+        if not any(self._is_told(one.before, JobEvent.SUCCESS) for one in transitions):
+            return await self._succeed(driver, transitions)
+        async with driver.transaction():
+            recorded = await self._succeed(driver, transitions)
+            self._dispatch(recorded.held, recorded.outbox, now)
+            await NewDeliveries(driver).add(recorded.outbox.deliveries)
+        return recorded
+
+    async def _succeed(self, driver: DriverConnection, transitions: Sequence[Transition]) -> Recorded:
         written = await JobSuccesses(driver).write(transitions)
         if len(written) == len(transitions):
-            return transitions
+            return Recorded(transitions, [])
         first = {one.before.claim_key: one for one in reversed(transitions)}
-        return [one for key, one in first.items() if key in written]
+        held = [one for key, one in first.items() if key in written]
+        return Recorded(held, _without(list(first.values()), held))
 
-    def is_quiet(self, transition: Transition) -> bool:
-        """Whether it is a success of which nobody is to be told: nothing hangs on it."""
-        job, subscriptions = transition.before, self._subscriptions.known
-        if not transition.is_plain_success or job.notifications:
-            return False
-        return not subscriptions or not subscriptions.of(job, JobEvent.SUCCESS.value)
+    def _is_told(self, job: Job, event: JobEvent) -> bool:
+        """Whether ``event`` of ``job`` leaves anything to write or to say."""
+        return bool(job.notifications) or bool(self._subscriptions.known.of(job, event.value))
 
     def announce(self, recorded: Recorded) -> None:
         """Says aloud what was committed. Call it after the commit, and only then."""
         self._announce_steps(recorded.written)
         for transition in recorded.refused:
             self._signals.emit(TransitionRefused(transition.before.job_id, transition.event.value))
-        for intent in recorded.outbox.intents:
-            self._signals.emit(_intended(intent))
+        if self._signals.is_heard(NotificationIntended):
+            for intent in recorded.outbox.intents:
+                self._signals.emit(_intended(intent))
         for delivery in recorded.outbox.deliveries:
-            if delivery.is_final:
+            if delivery.finished_at is not None:
                 self._signals.emit(_skipped(delivery))
         self._wakeup.ring(*_topics(recorded))
 
@@ -151,13 +161,13 @@ class Recorder:
         NotificationDispatcher(self._providers, outbox, now, self._subscriptions.known).dispatch(job, event)
         return outbox.deliveries
 
-    def _dispatch(self, jobs: Sequence[Job], outbox: Outbox, now: datetime) -> None:
+    def _dispatch(self, written: Sequence[Transition], outbox: Outbox, now: datetime) -> None:
         subscriptions = self._subscriptions.known
         dispatcher = NotificationDispatcher(self._providers, outbox, now, subscriptions)
-        for job in jobs:
-            event = JobEvent.of(job.status)
-            if event is not None and (job.notifications or subscriptions):
-                dispatcher.dispatch(job, event)
+        for transition in written:
+            event = JobEvent.of(transition.status)
+            if event is not None and (transition.before.notifications or subscriptions):
+                dispatcher.dispatch(transition.job, event)
 
 
 def _without(transitions: Sequence[Transition], written: Sequence[Transition]) -> list[Transition]:

@@ -7,7 +7,7 @@ SQLAlchemy would raise them, so that whoever carries on or gives up judges by on
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
 import asyncpg
@@ -29,7 +29,8 @@ class InTransaction:
         self._connection = connection
 
     async def fetch(self, query: str, *values: Any) -> Sequence[Any]:
-        return (await self._connection.exec_driver_sql(query, values)).mappings().all()
+        answer = await self._connection.exec_driver_sql(query, values)
+        return answer.mappings().all() if answer.returns_rows else ()
 
 
 class DriverConnection(Fetcher, Protocol):
@@ -53,6 +54,10 @@ class DriverConnection(Fetcher, Protocol):
         format: str,  # noqa: A002 (the driver's name for it)
     ) -> str:
         """``source``: rows as PostgreSQL's binary format has them."""
+        ...
+
+    def transaction(self) -> AbstractAsyncContextManager[Any]:
+        """Committed when the block ends, rolled back when it raises."""
         ...
 
     def is_in_transaction(self) -> bool: ...

@@ -68,7 +68,8 @@ def _subscribe_deliveries(signals: Signals, log: Any) -> None:
     def template_failed(signal: TemplateFailed) -> None:
         log.warning("notification.template_failed", template=signal.template, error_type=signal.error_type)
 
-    signals.subscribe(NotificationIntended, intended)
+    if logging.getLogger("perdure").isEnabledFor(logging.INFO):  # there are many: else they need not even be made
+        signals.subscribe(NotificationIntended, intended)
     signals.subscribe(NotificationFailed, failed)
     signals.subscribe(FeedbackHeard, heard)
     signals.subscribe(TemplateFailed, template_failed)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.core.recording import Recorded, Recorder
@@ -84,12 +84,12 @@ class Completer:
 
     async def _record(self, conclusions: list[Conclusion]) -> None:
         transitions = _transitions(conclusions)
-        quiet = await self._record_quiet(conclusions, transitions)
-        if quiet and len(quiet) == len(transitions):
-            self._recorder.announce(Recorded(quiet, []))
+        plain = await self._record_plain(conclusions, transitions)
+        if plain.held and not plain.refused:
+            self._recorder.announce(plain)
             return
-        if quiet:
-            written = {one.before.claim_key for one in quiet}
+        if plain.held:
+            written = {one.before.claim_key for one in plain.held}
             conclusions = [one for one in conclusions if one.job.claim_key not in written]
             transitions = _transitions(conclusions)
         now = self._database.clock.now()
@@ -100,18 +100,21 @@ class Completer:
                 recorded += await self._recorder.record(connection, _transitions(again), now)
             await self._keep_logs(connection, conclusions, recorded)
             dropped = await self._keep_outputs(connection, conclusions, recorded)
-        self._recorder.announce(replace(recorded, held=[*quiet, *recorded.held]))
+        self._recorder.announce(plain + recorded if plain.held else recorded)
         if dropped:
             self._wakeup.ring(Topic.FILE_REMOVALS)
 
-    async def _record_quiet(self, conclusions: list[Conclusion], transitions: list[Transition]) -> Sequence[Transition]:
-        """Saves what it can of a batch in which all is quiet, in one round trip, and returns it; of others, nothing."""
+    async def _record_plain(self, conclusions: list[Conclusion], transitions: list[Transition]) -> Recorded:
+        """Saves what it can of a batch that is plain successes and nothing else; of others, nothing."""
         if any(one.outputs or one.log is not None for one in conclusions):
-            return []
-        if not all(map(self._recorder.is_quiet, transitions)):
-            return []
-        async with self._database.statement() as driver:
-            return await self._recorder.record_quiet(driver, transitions)
+            return Recorded([], [])
+        if not all(transition.is_plain_success for transition in transitions):
+            return Recorded([], [])
+        try:
+            async with self._database.statement() as driver:
+                return await self._recorder.record_plain(driver, transitions, self._database.clock.now())
+        except IntegrityError:  # a delivery is there, which should not be: the job must not suffer for it
+            return Recorded([], [])
 
     async def _keep_outputs(
         self, connection: AsyncConnection, conclusions: list[Conclusion], recorded: Recorded

@@ -42,6 +42,7 @@ from perdure.workers.concluded import (
     tried,
 )
 from perdure.workers.endpoint_health import note_endpoints
+from perdure.workers.jobs_first import JobsFirst
 from perdure.workers.loop import Loop, sleep_until
 from perdure.workers.sending import cause_of, destination_of, find_earlier, is_served, lacks_settings, send
 
@@ -74,6 +75,7 @@ class Notifier(Loop):
         self._renderer = renderer
         self.in_flight: dict[asyncio.Task[None], str] = {}
         """The tries under way, each with its channel."""
+        self.jobs_first = JobsFirst(signals)
         self._has_begun = False
         self._looked_until = ("", "")
         longest = max((provider.policy.deadline_seconds for provider in providers), default=0.0)
@@ -81,6 +83,8 @@ class Notifier(Loop):
         self.completer: Batcher[Concluded] = Batcher("Notifier", self._save, signals)
 
     async def tick(self) -> float:
+        if (seconds := self.jobs_first.seconds_until_turn(time.monotonic())) > 0:
+            return seconds
         used = Counter(self.in_flight.values())
         served = {channel: self._served(channel, used[channel]) for channel in self._providers.channels}
         async with self._database.transaction() as connection:

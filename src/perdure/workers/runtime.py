@@ -174,6 +174,8 @@ class Runtime:
             queues=options.queues,
             concurrency=options.concurrency,
         )
+        if self.notifier is not None:
+            self.notifier.jobs_first.has_backlog = lambda: worker.has_backlog
         page = options.lease_page or LeasePage()
         lease = LeaseKeeper(
             self.database,

@@ -85,6 +85,8 @@ class Worker(Loop):
             worn_out=self._say_worn_out,
         )
         self._backlog = False
+        self.has_backlog = False
+        """Whether the last claim left jobs waiting, as far as is known."""
         self._unanswered_at: float | None = None
         self._claims_no_more = asyncio.Event()
         self.deadlines = self._attempts.deadlines
@@ -152,7 +154,7 @@ class Worker(Loop):
         except Unavailable:
             self._unanswered_at = time.monotonic()
             raise
-        self._backlog = len(taken) >= free  # more may be waiting: look again as soon as a slot is free
+        self._backlog = self.has_backlog = len(taken) >= free  # look again as soon as a slot is free
         self._note_marks(taken)
         self._start(worker_id, taken)
         ended = time.monotonic()

@@ -37,11 +37,12 @@ from perdure.models.subscription import NO_SUBSCRIPTIONS, Subscriptions
 
 NO_PROVIDER = "none"
 """The provider that a delivery names when nobody serves its channel."""
+_PENDING = DeliveryStatus.PENDING.value
 MAX_RECIPIENT_BYTES = 2_000
 """What the indexes over recipients hold: a URL of the greatest length."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NotificationIntent:
     """Who is to be told of an event: per channel ``PENDING`` or ``SKIPPED:<reason>``.
 
@@ -64,7 +65,7 @@ class Outbox:
     intents: list[NotificationIntent] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Judgement:
     """What one channel comes to. ``on_record``: whether it leaves a row even when nobody is to be told.
 
@@ -80,11 +81,9 @@ class _Judgement:
 
     @property
     def summary(self) -> str:
-        match self.evaluation:
-            case Recipients():
-                return DeliveryStatus.PENDING.value
-            case Skip(reason):
-                return f"{DeliveryStatus.SKIPPED.value}:{reason.value}"
+        if isinstance(self.evaluation, Skip):
+            return f"{DeliveryStatus.SKIPPED}:{self.evaluation.reason}"
+        return _PENDING
 
     @property
     def whom(self) -> tuple[str | None, ...]:
@@ -125,6 +124,8 @@ class NotificationDispatcher:
             return
         snapshot = snapshot_of(job)
         self._intend(job, event, judgements, snapshot)
+        if not subscribed:
+            return
         told = {(judgement.channel, whom) for judgement in judgements for whom in judgement.whom}
         for subscription in subscribed:
             declared = subscription.declared_by(job)
@@ -144,21 +145,14 @@ class NotificationDispatcher:
         """Puts what one declaration comes to into the outbox."""
         if not judgements:
             return
+        name, causes = event.value, []
         for judgement in judgements:
-            deliveries = self._deliveries(job, event, judgement, snapshot)
-            if subscription is not None:
-                deliveries = [replace(one, subscription=subscription) for one in deliveries]
-            self._outbox.deliveries.extend(deliveries)
-        causes = [f"{judgement.channel}: {judgement.cause}" for judgement in judgements if judgement.cause is not None]
-        self._outbox.intents.append(
-            NotificationIntent(
-                job_id=job.job_id,
-                event=event,
-                channels={judgement.channel: judgement.summary for judgement in judgements},
-                cause="; ".join(causes) or None,
-                subscription=subscription,
-            )
-        )
+            self._add_deliveries(job, name, judgement, snapshot, subscription)
+            if judgement.cause is not None:
+                causes.append(f"{judgement.channel}: {judgement.cause}")
+        channels = {judgement.channel: judgement.summary for judgement in judgements}
+        cause = "; ".join(causes) or None
+        self._outbox.intents.append(NotificationIntent(job.job_id, event, channels, cause, subscription))
 
     def _judge(self, job: Job, event: JobEvent, channel: str) -> _Judgement:
         """SUCCESS and FAILURE are told by default, so their silence is on record; other events' only if asked for."""
@@ -180,41 +174,38 @@ class NotificationDispatcher:
             cause = f"the provider raised {type(error).__name__}"
             return _Judgement(channel, provider.name, Skip(SkipReason.EVALUATION_FAILED), on_record, cause=cause)
 
-    def _deliveries(self, job: Job, event: JobEvent, judgement: _Judgement, snapshot: dict[str, Any]) -> list[Delivery]:
-        match judgement.evaluation:
-            case Recipients(addresses):
-                return [self._delivery(job, event, judgement, snapshot, recipient) for recipient in addresses]
-            case Skip() if not judgement.on_record:
-                return []
-            case Skip(reason):
-                return [self._delivery(job, event, judgement, snapshot, None, reason)]
-
-    def _delivery(
-        self,
-        job: Job,
-        event: JobEvent,
-        judgement: _Judgement,
-        snapshot: dict[str, Any],
-        recipient: str | None,
-        reason: SkipReason | None = None,
-    ) -> Delivery:
+    def _add_deliveries(
+        self, job: Job, event: str, judgement: _Judgement, snapshot: dict[str, Any], subscription: str | None
+    ) -> None:
+        """One for each recipient; of nobody one that says why, where that is on record."""
+        evaluation, now = judgement.evaluation, self._now
+        if isinstance(evaluation, Recipients):
+            reason = None
+        elif judgement.on_record:
+            reason = evaluation.reason
+        else:
+            return
         pending = reason is None
-        return Delivery(
-            delivery_id=uuid7(),
-            job_id=job.job_id,
-            run=job.run,
-            event=event.value,
-            channel=judgement.channel,
-            provider=judgement.provider,
-            recipient=recipient,
-            status=DeliveryStatus.PENDING if pending else DeliveryStatus.SKIPPED,
-            reason=reason,
-            snapshot=snapshot,
-            created_at=self._now,
-            next_attempt_at=self._now if pending else None,
-            finished_at=None if pending else self._now,
-            destination=judgement.destinations.get(recipient or "", ""),
-        )
+        for recipient in judgement.whom:
+            self._outbox.deliveries.append(
+                Delivery.born(
+                    delivery_id=uuid7(),
+                    job_id=job.job_id,
+                    run=job.run,
+                    event=event,
+                    channel=judgement.channel,
+                    provider=judgement.provider,
+                    recipient=recipient,
+                    status=DeliveryStatus.PENDING if pending else DeliveryStatus.SKIPPED,
+                    reason=reason,
+                    snapshot=snapshot,
+                    created_at=now,
+                    next_attempt_at=now if pending else None,
+                    finished_at=None if pending else now,
+                    destination=judgement.destinations.get(recipient or "", ""),
+                    subscription=subscription,
+                )
+            )
 
 
 def _declared_channels(job: Job) -> list[str]:
@@ -232,10 +223,13 @@ def _evaluated(provider: Provider, job: Job, event: JobEvent) -> Evaluation:
     evaluation = provider.evaluate(job, event)
     if isinstance(evaluation, Skip):
         return evaluation
-    addresses = tuple(dict.fromkeys(evaluation.addresses))
-    if not addresses:
+    addresses = evaluation.addresses
+    if len(addresses) == 1 and is_keepable(addresses[0], MAX_RECIPIENT_BYTES):
+        return evaluation  # nearly always
+    once = tuple(dict.fromkeys(addresses))
+    if not once:
         return Skip(SkipReason.NO_RECIPIENT)
-    fit = tuple(one for one in addresses if is_keepable(one, MAX_RECIPIENT_BYTES))
+    fit = tuple(one for one in once if is_keepable(one, MAX_RECIPIENT_BYTES))
     return Recipients(fit) if fit else Skip(SkipReason.INVALID_RECIPIENT)
 
 

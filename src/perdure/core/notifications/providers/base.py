@@ -162,7 +162,12 @@ def checked_destination(provider: Provider, recipient: str) -> str:
 
 def is_keepable(given: object, max_bytes: int) -> bool:
     """Whether it is a text that a row, and an index over it, can hold."""
-    return isinstance(given, str) and storable(given) == given and 0 < len(given.encode()) <= max_bytes
+    return isinstance(given, str) and _is_keepable(given, max_bytes)
+
+
+@lru_cache(maxsize=1_000)  # as above: each is written with thousands of jobs
+def _is_keepable(given: str, max_bytes: int) -> bool:
+    return storable(given) == given and 0 < len(given.encode()) <= max_bytes
 
 
 Options = TypeVar("Options", bound=ChannelOptions)

@@ -31,6 +31,8 @@ from perdure.outbound.http_send import HttpSender
 
 __all__ = ["MailtrapConfiguration", "MailtrapEmailProvider"]
 
+_imported: Any = None
+
 
 class MailtrapEmailProvider:
     """The channel ``email``, by Mailtrap's API."""
@@ -107,4 +109,7 @@ class MailtrapEmailProvider:
 
 async def _sdk() -> Any:
     """The SDK, imported at the first mail and in a thread: it takes half a second. (It has no type hints.)"""
-    return await asyncio.to_thread(importlib.import_module, "mailtrap")
+    global _imported  # noqa: PLW0603 (as what it is: there is one for the process)
+    if _imported is None:
+        _imported = await asyncio.to_thread(importlib.import_module, "mailtrap")
+    return _imported
