@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from perdure.signals import Signals, StepsRecorded
 
-FLOOD_RATE = 5_000.0
-"""Jobs a second of one process: a quarter of a core, at least."""
+FLOOD_RATE = 2_000.0
+"""Jobs a second of one process: a tenth of a core, at least."""
 LONGEST_SECONDS = 1.0
 """Between two turns, however many jobs there are: somebody is told all the time."""
 

@@ -51,7 +51,7 @@ def test_a_recipient_becomes_a_pending_delivery():
     job = ended_job()
     outbox = dispatched(job, JobEvent.SUCCESS)
     [delivery] = outbox.deliveries
-    assert type(delivery.delivery_id) is UUID
+    assert isinstance(delivery.delivery_id, UUID)
     assert delivery.delivery_id.version == 7
     assert (delivery.job_id, delivery.run, delivery.event) == (job.job_id, 1, "SUCCESS")
     assert (delivery.channel, delivery.provider, delivery.recipient) == ("email", "mailtrap", "reader@example.com")

@@ -17,7 +17,6 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
-from uuid_utils.compat import uuid7
 
 from perdure.core.notifications.events import TOLD_BY_DEFAULT, JobEvent
 from perdure.core.notifications.providers.base import (
@@ -31,30 +30,15 @@ from perdure.core.notifications.providers.base import (
 )
 from perdure.core.notifications.providers.registry import ProviderRegistry
 from perdure.core.notifications.snapshot import snapshot_of
-from perdure.models.delivery import Delivery, DeliveryStatus, SkipReason
+from perdure.db.ids import new_id
+from perdure.models.delivery import AT_FIRST, Delivery, DeliveryStatus, SkipReason
 from perdure.models.job import Job
 from perdure.models.subscription import NO_SUBSCRIPTIONS, Subscriptions
 
 NO_PROVIDER = "none"
 """The provider that a delivery names when nobody serves its channel."""
-_PENDING = DeliveryStatus.PENDING.value
 MAX_RECIPIENT_BYTES = 2_000
 """What the indexes over recipients hold: a URL of the greatest length."""
-
-
-@dataclass(slots=True)
-class NotificationIntent:
-    """Who is to be told of an event: per channel ``PENDING`` or ``SKIPPED:<reason>``.
-
-    ``cause`` explains a declaration that could not be judged; it names classes and fields, never a value.
-    ``subscription`` is whose declaration it is; None: the job's own.
-    """
-
-    job_id: UUID
-    event: JobEvent
-    channels: Mapping[str, str]
-    cause: str | None = None
-    subscription: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +66,8 @@ class _Judgement:
     @property
     def summary(self) -> str:
         if isinstance(self.evaluation, Skip):
-            return f"{DeliveryStatus.SKIPPED}:{self.evaluation.reason}"
-        return _PENDING
+            return f"{DeliveryStatus.SKIPPED.value}:{self.evaluation.reason.value}"
+        return DeliveryStatus.PENDING.value
 
     @property
     def whom(self) -> tuple[str | None, ...]:
@@ -96,6 +80,30 @@ class _Judgement:
         if not left or isinstance(self.evaluation, Skip):
             return self if left else None
         return replace(self, evaluation=Recipients(tuple(one for one in left if one is not None)))
+
+
+@dataclass(slots=True)
+class NotificationIntent:
+    """Who is to be told of an event. It is put into words when somebody asks.
+
+    ``subscription`` is whose declaration it is; None: the job's own.
+    """
+
+    job_id: UUID
+    event: JobEvent
+    _judgements: Sequence[_Judgement]
+    subscription: str | None = None
+
+    @property
+    def channels(self) -> Mapping[str, str]:
+        """Of each ``PENDING`` or ``SKIPPED:<reason>``."""
+        return {judgement.channel: judgement.summary for judgement in self._judgements}
+
+    @property
+    def cause(self) -> str | None:
+        """Why a declaration could not be judged; it names classes and fields, never a value."""
+        causes = [f"{one.channel}: {one.cause}" for one in self._judgements if one.cause is not None]
+        return "; ".join(causes) or None
 
 
 class NotificationDispatcher:
@@ -145,14 +153,10 @@ class NotificationDispatcher:
         """Puts what one declaration comes to into the outbox."""
         if not judgements:
             return
-        name, causes = event.value, []
+        name = event.value
         for judgement in judgements:
             self._add_deliveries(job, name, judgement, snapshot, subscription)
-            if judgement.cause is not None:
-                causes.append(f"{judgement.channel}: {judgement.cause}")
-        channels = {judgement.channel: judgement.summary for judgement in judgements}
-        cause = "; ".join(causes) or None
-        self._outbox.intents.append(NotificationIntent(job.job_id, event, channels, cause, subscription))
+        self._outbox.intents.append(NotificationIntent(job.job_id, event, judgements, subscription))
 
     def _judge(self, job: Job, event: JobEvent, channel: str) -> _Judgement:
         """SUCCESS and FAILURE are told by default, so their silence is on record; other events' only if asked for."""
@@ -188,22 +192,25 @@ class NotificationDispatcher:
         pending = reason is None
         for recipient in judgement.whom:
             self._outbox.deliveries.append(
-                Delivery.born(
-                    delivery_id=uuid7(),
-                    job_id=job.job_id,
-                    run=job.run,
-                    event=event,
-                    channel=judgement.channel,
-                    provider=judgement.provider,
-                    recipient=recipient,
-                    status=DeliveryStatus.PENDING if pending else DeliveryStatus.SKIPPED,
-                    reason=reason,
-                    snapshot=snapshot,
-                    created_at=now,
-                    next_attempt_at=now if pending else None,
-                    finished_at=None if pending else now,
-                    destination=judgement.destinations.get(recipient or "", ""),
-                    subscription=subscription,
+                Delivery.of(
+                    {
+                        **AT_FIRST,
+                        "delivery_id": new_id(),
+                        "job_id": job.job_id,
+                        "run": job.run,
+                        "event": event,
+                        "channel": judgement.channel,
+                        "provider": judgement.provider,
+                        "recipient": recipient,
+                        "status": DeliveryStatus.PENDING if pending else DeliveryStatus.SKIPPED,
+                        "reason": reason,
+                        "snapshot": snapshot,
+                        "created_at": now,
+                        "next_attempt_at": now if pending else None,
+                        "finished_at": None if pending else now,
+                        "destination": judgement.destinations.get(recipient or "", ""),
+                        "subscription": subscription,
+                    }
                 )
             )
 

@@ -29,5 +29,5 @@ _EMITTED = {
     JobStatus.CANCELLED: JobEvent.CANCELLED,
 }
 
-TOLD_BY_DEFAULT = frozenset({JobEvent.SUCCESS, JobEvent.FAILURE})
+TOLD_BY_DEFAULT = (JobEvent.SUCCESS, JobEvent.FAILURE)
 """What ``on`` means when it is left out; these leave a SKIPPED row even when nobody is to be told."""

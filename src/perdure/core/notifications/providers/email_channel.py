@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -57,6 +58,8 @@ def check_sender(email: str, name: str) -> None:
 
 def _recipients(context: Any, options: EmailOptions) -> Evaluation:
     own = context.get("email") if isinstance(context, dict) else None
+    if isinstance(own, str) and not options.to and not options.cc:
+        return _alone(own)
     named = [*([] if own is None else [own]), *(options.to or ()), *(options.cc or ())]
     if not named:
         return Skip(SkipReason.NO_RECIPIENT)
@@ -64,6 +67,11 @@ def _recipients(context: Any, options: EmailOptions) -> Evaluation:
     for address in filter(_is_address, named):
         once.setdefault(normalised(address), address)
     return Recipients(tuple(once.values())) if once else Skip(SkipReason.INVALID_RECIPIENT)
+
+
+@lru_cache(maxsize=1024)  # job after job names the same few
+def _alone(address: str) -> Evaluation:
+    return Recipients((address,)) if _is_address(address) else Skip(SkipReason.INVALID_RECIPIENT)
 
 
 def _is_address(value: Any) -> bool:
