@@ -4,16 +4,21 @@ import asyncio
 import json
 import socket
 import time
+from collections import Counter
+from contextlib import AsyncExitStack
 
 import httpx2
 import pytest
+from tests.repositories.test_plans import sent
 
 from perdure.app import HttpServer, create_app, feeding
+from perdure.core import streaming
 from perdure.core.api_keys import ApiKeys
 from perdure.core.waiting import FinishedJobs
 from perdure.models.api_key import Scope
 from perdure.routes import stream
 
+PAGES = 200
 JOB = {"job_type": "demo.sleep", "payload": {"seconds": 0}}
 
 
@@ -63,6 +68,29 @@ async def test_a_job_is_followed_from_afar(served):
         told = await next_data(lines)
     assert (told["event"], told["job_id"], told["status"]) == ("CANCELLED", job["job_id"], "CANCELLED")
     assert (told["queue"], told["tags"], told["run"]) == ("default", ["a"], 1)
+
+
+async def test_two_hundred_open_pages_cost_the_server_one_feed(served, platform):
+    """Whatever their number, each look at the database is one, and none of them holds a connection to it."""
+    job = (await served.post("/v1/jobs", json=JOB)).json()
+    limits = httpx2.Limits(max_connections=PAGES)
+    async with (
+        httpx2.AsyncClient(base_url=served.base_url, timeout=20, limits=limits) as client,
+        AsyncExitStack() as open_,
+    ):
+        pages = [lines_of(await open_.enter_async_context(client.stream("GET", "/changes"))) for _ in range(PAGES)]
+        for page in pages:
+            assert [await anext(page), (await anext(page))[:4]] == ["retry: 2000", "id: "]
+        assert len(served.feed._readers) == PAGES
+        assert platform.database.engine.pool.checkedout() <= 1
+        began = time.monotonic()
+        with sent(platform.database) as said:
+            await served.post(f"/v1/jobs/{job['job_id']}/cancel")
+            told = [await next_data(page) for page in pages]
+            looks = Counter(statement for statement, _ in said if "FROM perdure.job_events" in statement)
+        seconds = time.monotonic() - began
+    assert {one["jobs"][0]["job_id"] for one in told} == {job["job_id"]}
+    assert 1 <= max(looks.values()) <= seconds / streaming.DEBOUNCE_SECONDS + 1
 
 
 async def test_who_goes_away_leaves_nothing_behind(served):
