@@ -18,9 +18,8 @@ from tests.installation import installed
 from perdure.db.embedded import EmbeddedPostgres
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
-SIZES = {"wide": {"width": 1360, "height": 850}, "narrow": {"width": 360, "height": 740}}
-QUALITY = 0.32
-SHARPNESS = {"wide": 1, "narrow": 1}
+SIZES = {"wide": {"width": 1360, "height": 680}, "narrow": {"width": 360, "height": 620}}
+QUALITY = 0.2
 QUIET = {f"PERDURE_RUN_{part}": "false" for part in ("NOTIFIER", "PROMOTER", "SCHEDULER", "SWEEPER")}
 TO_WEBP = """async ([png, quality]) => {
   const bitmap = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob());
@@ -42,7 +41,6 @@ def screens(data: DataSet) -> dict[str, tuple[str, bool]]:
         "queues": ("/queues", False),
         "schedules": ("/schedules", False),
         "workers": ("/workers", False),
-        "job-type": ("/job-types/media.transcode", False),
         "job-submit": ("/job-types/media.transcode/submit", False),
     }
 
@@ -69,9 +67,7 @@ def draw() -> list[Path]:
 def _picture(
     browser: Browser, converter: Page, url: str, name: str, size: str, scheme: str, *, opens_row: bool
 ) -> Path:
-    context = browser.new_context(
-        viewport=SIZES[size], color_scheme=scheme, reduced_motion="reduce", device_scale_factor=SHARPNESS[size]
-    )
+    context = browser.new_context(viewport=SIZES[size], color_scheme=scheme, reduced_motion="reduce")
     page = context.new_page()
     page.goto(url)
     if opens_row:
