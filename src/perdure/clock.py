@@ -8,7 +8,7 @@ changes nothing.
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 _UUID7_TIME_SHIFT = 80
@@ -18,17 +18,16 @@ class DatabaseClock:
     """The database's time, carried forward by this process's monotonic clock between readings."""
 
     def __init__(self) -> None:
-        self._reading = datetime.now(UTC)
-        self._read_at = time.monotonic()
+        self._offset = time.time() - time.monotonic()
+        """Seconds from 1970 to where ``time.monotonic()`` begins, as the database's clock has it."""
 
     def set(self, reading: datetime, read_at: float | None = None) -> None:
         """Takes a reading of ``clock_timestamp()`` made at ``read_at`` on ``time.monotonic()`` (default: just now)."""
-        self._reading = reading.astimezone(UTC)
-        self._read_at = time.monotonic() if read_at is None else read_at
+        self._offset = reading.timestamp() - (time.monotonic() if read_at is None else read_at)
 
     def now(self) -> datetime:
         """The time as an aware datetime in UTC."""
-        return self._reading + timedelta(seconds=time.monotonic() - self._read_at)
+        return datetime.fromtimestamp(self._offset + time.monotonic(), UTC)
 
 
 def first_id_at(moment: datetime) -> UUID:

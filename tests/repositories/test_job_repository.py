@@ -1,7 +1,7 @@
 """What the statements promise, on every PostgreSQL that is there."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 
 import pytest
@@ -127,6 +127,32 @@ async def test_a_claim_raises_the_fence_and_counts_the_attempt(any_database):
     [claimed] = await claim(any_database, await a_worker(any_database))
     assert (claimed.status, claimed.attempt, claimed.fence) == (JobStatus.RUNNING, 1, 1)
     assert claimed.started_at is not None
+
+
+async def test_a_claimed_job_is_the_job_whole(any_database):
+    now = any_database.clock.now()
+    full = replace(
+        a_job(any_database, context={}, notifications={"email": {}}, tags=("a",), names_files=True),
+        created_at=now - timedelta(days=1, microseconds=1),
+        expires_at=now + timedelta(days=1),
+        unique_key="u",
+        concurrency_key="k",
+        is_limited=False,
+        copy_of=uuid7(),
+        run=3,
+        snoozes=2,
+        progress={"percent": 1.0, "message": None},
+        error=FAILURE.error,
+    )
+    plain = a_job(any_database)
+    assert vars(plain).keys() == {one.name for one in fields(Job)}
+    await add(any_database, plain, full)
+    async with any_database.statement() as driver:
+        claimed = await JobClaims(driver).claim([], TYPES, 10, await a_worker(any_database))
+    assert {job.job_id for job in claimed} == {plain.job_id, full.job_id}
+    for job in claimed:
+        assert job == await stored(any_database, job)
+        assert job.conclude(Succeeded(1), now).job.started_at == job.started_at
 
 
 async def test_concurrent_claims_share_out_the_jobs(any_database):

@@ -9,9 +9,11 @@ import pytest
 
 from perdure.workers.deadlines import MANY_GIVEN_UP, Deadline, Deadlines
 
+SOMEBODY = object()
+
 
 def add(deadlines: Deadlines, seconds: float, call: Callable[[], object]) -> Deadline:
-    return deadlines.add(time.monotonic() + seconds, lambda _about: call(), None)
+    return deadlines.add(time.monotonic() + seconds, lambda _about: call(), {SOMEBODY})
 
 
 async def test_each_is_called_once_in_the_order_of_time():
@@ -21,11 +23,33 @@ async def test_each_is_called_once_in_the_order_of_time():
     add(deadlines, 0.02, lambda: called.append("later"))
     add(deadlines, 0.01, lambda: called.append("sooner"))
     given_up = add(deadlines, 0.005, lambda: called.append("given up"))
-    deadlines.remove(given_up)
-    deadlines.remove(given_up)
+    deadlines.remove(given_up, SOMEBODY)
+    deadlines.remove(given_up, SOMEBODY)
     await asyncio.wait_for(done.wait(), 10)
     assert called == ["sooner", "later"]
     assert deadlines.earliest is None
+
+
+async def test_those_who_share_one_are_told_each_but_who_gave_it_up():
+    told, done, mistakes = [], asyncio.Event(), []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: mistakes.append(context["exception"]))
+    deadlines = Deadlines()
+
+    def tell(about: int) -> None:
+        told.append(about)
+        if len(told) == 1:
+            deadlines.remove(shared, next(one for one in (2, 3, 4) if one not in told))
+            raise ZeroDivisionError
+
+    shared = deadlines.add(time.monotonic() + 0.01, tell, {1, 2, 3, 4})
+    add(deadlines, 0.02, done.set)
+    deadlines.remove(shared, 1)
+    deadlines.remove(shared, 1)
+    assert deadlines.earliest == shared.at
+    await asyncio.wait_for(done.wait(), 10)
+    assert len(told) == len({*told} & {2, 3, 4}) == 2
+    assert [type(one) for one in mistakes] == [ZeroDivisionError], "and the last of them was told all the same"
+    assert (deadlines._heap, deadlines._given_up) == ([], 0)
 
 
 async def test_the_earliest_is_told_exactly_whenever_it_changes():
@@ -33,9 +57,9 @@ async def test_the_earliest_is_told_exactly_whenever_it_changes():
     deadlines = Deadlines()
     deadlines.on_change = told.append
     late, early = add(deadlines, 100, lambda: None), add(deadlines, 50, lambda: None)
-    deadlines.remove(add(deadlines, 75, lambda: None))
-    deadlines.remove(early)
-    deadlines.remove(late)
+    deadlines.remove(add(deadlines, 75, lambda: None), SOMEBODY)
+    deadlines.remove(early, SOMEBODY)
+    deadlines.remove(late, SOMEBODY)
     assert told == [late.at, early.at, late.at, None]
 
 
@@ -43,7 +67,7 @@ async def test_what_was_given_up_is_forgotten():
     deadlines = Deadlines()
     first = add(deadlines, 1, lambda: None)  # it stays, so that nothing after it is dropped from the front
     for _ in range(10 * MANY_GIVEN_UP):
-        deadlines.remove(add(deadlines, 3600, lambda: None))
+        deadlines.remove(add(deadlines, 3600, lambda: None), SOMEBODY)
     assert len(deadlines._heap) <= 2 * MANY_GIVEN_UP
     assert deadlines.earliest == first.at
 

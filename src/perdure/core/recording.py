@@ -148,12 +148,7 @@ class Recorder:
             elif each_is_heard:
                 self._signals.emit(_told(one, JobTransitioned))
         for (queue, job_type, event), steps in kinds.items():
-            attempts = [
-                (_seconds(one.before.run_at, started_at), _seconds(started_at, one.at))
-                for one in steps
-                if (started_at := one.attempt_started_at) is not None
-            ]
-            self._signals.emit(StepsRecorded(queue, job_type, event.value, len(steps), attempts))
+            self._signals.emit(StepsRecorded(queue, job_type, event.value, len(steps), _attempts(steps)))
 
     def deliveries_of(self, job: Job, event: JobEvent, now: datetime) -> Sequence[Delivery]:
         """What would be written of ``event``, if it came to it."""
@@ -176,20 +171,29 @@ def _without(transitions: Sequence[Transition], written: Sequence[Transition]) -
     return [transition for transition in transitions if transition.before.claim_key not in ended]
 
 
+def _attempts(steps: Sequence[Transition]) -> list[tuple[float, float]]:
+    """Of the attempts that they ended, for how many seconds each had waited, and how many it took."""
+    return [
+        (_seconds(one.before.run_at, started_at), _seconds(started_at, one.at))
+        for one in steps
+        if (started_at := one.attempt_started_at) is not None
+    ]
+
+
 def _topics(recorded: Recorded) -> set[Topic]:
+    written = recorded.written
+    statuses = {one.status for one in written}
     topics = set()
-    for transition in recorded.written:
-        status = transition.status
-        if status in FINAL:
-            topics.add(Topic.JOBS_FINAL)
-        elif status is JobStatus.QUEUED:
-            topics.add(Topic.JOBS_READY)
-        elif status in BECOMES_DUE:
-            topics.add(Topic.JOBS_WAITING)
-        if transition.frees_slot:
-            topics.add(Topic.SLOTS_FREE)
-        if status in WAITING and transition.job.expires_at is not None:
-            topics.add(Topic.JOBS_EXPIRING)
+    if statuses & FINAL:
+        topics.add(Topic.JOBS_FINAL)
+    if JobStatus.QUEUED in statuses:
+        topics.add(Topic.JOBS_READY)
+    if statuses & BECOMES_DUE:
+        topics.add(Topic.JOBS_WAITING)
+    if any(one.before.is_limited and one.frees_slot for one in written):
+        topics.add(Topic.SLOTS_FREE)
+    if statuses & WAITING and any(one.job.expires_at for one in written if one.status in WAITING):
+        topics.add(Topic.JOBS_EXPIRING)
     if any(delivery.status is DeliveryStatus.PENDING for delivery in recorded.outbox.deliveries):
         topics.add(Topic.DELIVERIES)
     return topics

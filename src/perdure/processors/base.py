@@ -147,6 +147,17 @@ class Processor:
         return TypeAdapter(self._annotation("return"))
 
     @cached_property
+    def validated(self) -> Callable[[Any], Any]:
+        """Makes the function's argument of a payload; what it raises is ``pydantic.ValidationError``, or the user's."""
+        validate: Callable[[Any], Any] = self.payload_type.validator.validate_python  # 0.3 us less than the adapter's
+        return validate
+
+    @cached_property
+    def returns_nothing(self) -> bool:
+        """Whether the function says so: then None needs no serialiser."""
+        return self._annotation("return") is type(None)
+
+    @cached_property
     def takes_context(self) -> bool:
         return len(self._parameters) > 1
 

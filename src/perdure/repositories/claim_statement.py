@@ -22,7 +22,7 @@ READY_QUEUES = """
     SELECT queue FROM ready WHERE queue IS NOT NULL"""
 
 
-def claim_of(job_ids: str, worker_id: str = ":worker_id") -> str:
+def claim_of(job_ids: str, worker_id: str = ":worker_id", returned: str = column_list(JOB_COLUMNS, "job")) -> str:
     """The statement that gives the jobs which ``job_ids`` selects to a worker, while its own lease lives.
 
     ARRAY(...) keeps the planner from joining the subquery to the whole table.
@@ -34,7 +34,7 @@ def claim_of(job_ids: str, worker_id: str = ":worker_id") -> str:
     WHERE job.job_id = ANY (ARRAY({job_ids}))
     AND EXISTS (SELECT FROM perdure.workers AS worker
                 WHERE worker.worker_id = {worker_id} AND worker.lease_until > clock_timestamp())
-    RETURNING {column_list(JOB_COLUMNS, "job")}"""
+    RETURNING {returned}"""
 
 
 def ready(

@@ -7,8 +7,7 @@ events; that cost PostgreSQL and us 12 us a job more.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from perdure.db.driver import Fetcher
@@ -21,16 +20,18 @@ from perdure.models.job import Transition
 _SUCCEED = """
     WITH written AS (
         UPDATE perdure.jobs AS job
-        SET status = 'SUCCEEDED', finished_at = new.at, result = new.result::jsonb, error = NULL, progress = NULL,
-            worker_id = NULL
-        FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[]) AS new(job_id, fence, at, result)
+        SET status = 'SUCCEEDED', finished_at = to_timestamp(new.at), result = new.result::jsonb, error = NULL,
+            progress = NULL, worker_id = NULL
+        FROM unnest($1::uuid[], $2::bigint[], $3::float8[], $4::text[]) AS new(job_id, fence, at, result)
         WHERE job.job_id = new.job_id AND job.fence = new.fence AND job.worker_id IS NOT NULL
           AND job.cancel_requested_at IS NULL
         RETURNING job.job_id, job.fence, job.run, job.attempt, job.finished_at, job.started_at),
     told AS (
         INSERT INTO perdure.job_events (job_id, run, attempt, event, at, started_at, data)
         SELECT job_id, run, attempt, 'SUCCESS', finished_at, started_at, $5::jsonb FROM written)
-    SELECT job_id, fence FROM written
+    SELECT count(*) AS number, CASE WHEN count(*) < cardinality($1) THEN array_agg(job_id) END AS job_ids,
+        CASE WHEN count(*) < cardinality($1) THEN array_agg(fence) END AS fences
+    FROM written
 """
 
 
@@ -47,17 +48,21 @@ class JobSuccesses:
             of_workers[one.before.worker_id].append(one)
         written: set[tuple[UUID, int]] = set()
         for successes in of_workers.values():
-            written.update((row["job_id"], row["fence"]) for row in await self._write(successes))
+            written.update(await self._write(successes))
         return written
 
-    async def _write(self, transitions: Sequence[Transition]) -> Sequence[Any]:
+    async def _write(self, transitions: Sequence[Transition]) -> Iterable[tuple[UUID, int]]:
         """Those of one worker, whom all of their events name."""
         results = [one.changes["result"] for one in transitions]
-        return await self._driver.fetch(
+        job_ids, fences = ([one.before.job_id for one in transitions], [one.before.fence for one in transitions])
+        [written] = await self._driver.fetch(
             _SUCCEED,
-            [one.before.job_id for one in transitions],
-            [one.before.fence for one in transitions],
-            [one.at for one in transitions],
+            job_ids,
+            fences,
+            [one.at.timestamp() for one in transitions],
             [None if result is None else dump_json(result) for result in results],
             dump_json(transitions[0].data),
         )
+        if written["number"] == len(transitions):
+            return zip(job_ids, fences, strict=True)
+        return zip(written["job_ids"] or (), written["fences"] or (), strict=True)

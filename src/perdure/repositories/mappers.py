@@ -5,7 +5,7 @@ Only the few fields that are stored in another shape than they are lived with (t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -42,19 +42,26 @@ STORED_OTHERWISE: Mapping[str, Callable[[Job], Any]] = {
 _STATUSES = {status.value: status for status in JobStatus}
 
 
-def job_from_row(row: RowMapping | Iterable[tuple[str, Any]]) -> Job:
-    """The aggregate that a row of ``jobs`` (all its columns) stands for: the engine's, or the items of the driver's."""
+def job_from_row(row: RowMapping) -> Job:
+    """The aggregate that a row of ``jobs`` (all its columns) stands for."""
     fields: dict[str, Any] = dict(row)
-    error = fields["error"]
     fields["priority"] = -fields.pop("rank")
     fields["status"] = _STATUSES[fields["status"]]
-    fields["retry"] = _retry_policy(fields.pop("retry_base_seconds"), fields.pop("retry_max_seconds"))
-    fields["tags"] = tuple(fields["tags"])
-    fields["error"] = None if error is None else _error_from_json(error)
-    return Job.of(fields)
+    fields["retry"] = retry_policy(fields.pop("retry_base_seconds"), fields.pop("retry_max_seconds"))
+    return Job.of(fields | present(fields, "tags", "error"))
 
 
-_retry_policy = lru_cache(maxsize=1_000)(RetryPolicy)
+def present(stored: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Those of the named fields, which a job may do without, that it has."""
+    fields = {name: stored[name] for name in names if stored[name] is not None}
+    if "tags" in fields:
+        fields["tags"] = tuple(fields["tags"])
+    if "error" in fields:
+        fields["error"] = _error_from_json(fields["error"])
+    return fields
+
+
+retry_policy = lru_cache(maxsize=1_000)(RetryPolicy)
 """Nearly all jobs of a type have the same."""
 
 

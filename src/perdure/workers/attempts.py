@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -102,15 +103,21 @@ class Attempts:
 
     def start(self, jobs: Sequence[Job]) -> None:
         """Lets the attempts begin for which ``jobs`` were claimed. Their time begins now."""
+        if not jobs:
+            return
         now = time.monotonic()
         attempts = [Attempt(job, self._processors[job.job_type], AttemptContext(job, self._reach)) for job in jobs]
+        of_timeout: dict[float, set[Attempt]] = defaultdict(set)
         for attempt in attempts:
-            attempt.deadline = self.deadlines.add(now + attempt.job.timeout_seconds, self._time_out, attempt)
+            of_timeout[attempt.job.timeout_seconds].add(attempt)
             self._live[attempt.job.job_id] = attempt
+        for seconds, those in of_timeout.items():
+            deadline = self.deadlines.add(now + seconds, self._time_out, those)
+            for attempt in those:
+                attempt.deadline = deadline
         self._slots.update(attempts)
-        if attempts:
-            self.all_concluded.clear()
-            self._runners.run(attempts)
+        self.all_concluded.clear()
+        self._runners.run(attempts)
 
     def cancel(self, job_ids: Sequence[UUID]) -> None:
         """Tells these to stop, once; what they come to, or their deadline, concludes them. Ignores those not here."""
@@ -160,7 +167,7 @@ class Attempts:
         attempt.overruled_at = time.monotonic()
         self._conclude(attempt, outcome)
         self._tell(attempt, reason)
-        attempt.deadline = self.deadlines.add(attempt.overruled_at + STOP_SECONDS, self._note_stuck, attempt)
+        attempt.deadline = self.deadlines.add(attempt.overruled_at + STOP_SECONDS, self._note_stuck, {attempt})
 
     def _tell(self, attempt: Attempt, reason: StopReason) -> None:
         """A coroutine is interrupted; a thread can only be asked. What has not begun looks when it does."""
@@ -171,7 +178,7 @@ class Attempts:
     def _conclude(self, attempt: Attempt, outcome: Outcome | None) -> None:
         del self._live[attempt.job.job_id]
         if attempt.deadline is not None:
-            self.deadlines.remove(attempt.deadline)
+            self.deadlines.remove(attempt.deadline, attempt)
         outputs, progress = attempt.context.close(), attempt.context.last_progress
         if outcome is not None:
             job = attempt.job if progress is None else replace(attempt.job, progress=progress)
@@ -191,7 +198,7 @@ class Attempts:
 
     def _drop(self, attempt: Attempt, overruled_at: float, outcome: Outcome) -> None:
         if attempt.deadline is not None:
-            self.deadlines.remove(attempt.deadline)
+            self.deadlines.remove(attempt.deadline, attempt)
         self._stuck -= attempt.is_stuck
         if attempt.is_stuck or isinstance(outcome, Succeeded):
             job, late = attempt.job, time.monotonic() - overruled_at

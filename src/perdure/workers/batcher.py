@@ -45,9 +45,9 @@ class Batcher(Generic[Item]):
         """How many items were put and are not saved yet."""
 
     def put(self, item: Item) -> None:
-        self.unsaved += 1
-        if not self._has_ended:
+        if self.unsaved == 0 and not self._has_ended:
             self._settled.clear()
+        self.unsaved += 1
         self._waiting.append(item)
         self._put.set()
 

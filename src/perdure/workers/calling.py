@@ -24,7 +24,7 @@ def arguments_of(processor: Processor, payload: Any, context: JobContext) -> tup
     Raises ``NotRetryable`` for a payload that this version of the processor does not take.
     """
     try:
-        taken = processor.payload_type.validate_python(payload)
+        taken = processor.validated(payload)
     except ValidationError as error:
         raise NotRetryable(_refused(error)) from None
     return (taken, context) if processor.takes_context else (taken,)

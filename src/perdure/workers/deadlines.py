@@ -20,11 +20,11 @@ MANY_GIVEN_UP = 64
 
 @dataclass(slots=True, eq=False)
 class Deadline:
-    """``call`` is called with ``about`` at ``at``; None once it was, or was given up."""
+    """``call`` is called at ``at`` with each of ``about``, who share it, but for those who gave it up before."""
 
     at: float
-    call: Callable[[Any], None] | None
-    about: Any
+    call: Callable[[Any], None]
+    about: set[Any]
 
 
 class Deadlines:
@@ -41,31 +41,39 @@ class Deadlines:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
 
-    def add(self, at: float, call: Callable[[Any], None], about: Any) -> Deadline:
-        """Has ``call`` called with ``about`` at ``at``, once, unless it is removed before."""
+    def add(self, at: float, call: Callable[[Any], None], about: set[Any]) -> Deadline:
+        """Has ``call`` called at ``at`` with each of ``about`` (one at least), unless it is removed before.
+
+        What begins together shares a deadline: one each took 1.5 us of an attempt's time.
+        """
         deadline = Deadline(at, call, about)
         heappush(self._heap, (at, next(self._number), deadline))
         if self.earliest is None or at < self.earliest:
             self._look()
         return deadline
 
-    def remove(self, deadline: Deadline) -> None:
-        """Gives it up; nothing happens if it was met already."""
-        if deadline.call is None:
+    def remove(self, deadline: Deadline, about: Any) -> None:
+        """Gives it up for one of those who share it; nothing happens if it was met already."""
+        if about not in deadline.about:
             return
-        deadline.call = deadline.about = None
-        self._given_up += 1
+        self._drop(deadline, about)
+        if deadline.about:
+            return
         if self._given_up > MANY_GIVEN_UP and self._given_up > len(self._heap) // 2:
-            self._heap = [entry for entry in self._heap if entry[2].call is not None]
+            self._heap = [entry for entry in self._heap if entry[2].about]
             heapify(self._heap)
             self._given_up = 0
             self._look()
         elif deadline is self._heap[0][2]:
             self._look()
 
+    def _drop(self, deadline: Deadline, about: Any) -> None:
+        deadline.about.remove(about)
+        self._given_up += not deadline.about
+
     def _look(self) -> None:
         heap = self._heap
-        while heap and heap[0][2].call is None:
+        while heap and not heap[0][2].about:
             heappop(heap)
             self._given_up -= 1
         earliest = heap[0][0] if heap else None
@@ -88,13 +96,14 @@ class Deadlines:
         now = time.monotonic()
         try:
             while self._heap and self._heap[0][0] <= now:
-                _, _, deadline = heappop(self._heap)
-                call, about = deadline.call, deadline.about
-                deadline.call = deadline.about = None
-                if call is None:
-                    self._given_up -= 1
+                deadline = self._heap[0][2]
+                if deadline.about:
+                    about = next(iter(deadline.about))
+                    self._drop(deadline, about)
+                    deadline.call(about)
                 else:
-                    call(about)
+                    heappop(self._heap)
+                    self._given_up -= 1
         finally:  # a mistake of one must not take the others' time-outs
             self._look()
             self._arm()

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 from collections.abc import Awaitable
 from concurrent.futures import Executor
+from typing import Any
 
 from perdure.models.job import Job
 from perdure.models.outcome import Cancelled, Outcome
@@ -26,21 +27,20 @@ async def execute(
     if context.stop_reason is not None:  # told before it began
         return Cancelled()
     try:
-        outcome = await _call(processor, job, context, threads, processes)
+        if processor.isolation == "process":
+            outcome = await processes.run(processor, job, context)
+        else:
+            arguments = arguments_of(processor, job.payload, context)
+            if processor.is_async:
+                outcome = await call_async(processor, arguments, context)
+            else:
+                outcome = await _in_thread(threads, processor, arguments)
     except BaseException as error:  # noqa: BLE001 (validators are user code)
         return raised(processor.job_type, error)
     stopped = context.stop_reason is StopReason.CANCELLED and context.has_seen_stop
     return Cancelled() if stopped else outcome
 
 
-def _call(
-    processor: Processor, job: Job, context: AttemptContext, threads: Executor, processes: IsolatedProcesses
-) -> Awaitable[Outcome]:
-    """Where the processor runs: in the event loop, a thread, or a child process."""
-    if processor.isolation == "process":
-        return processes.run(processor, job, context)
-    arguments = arguments_of(processor, job.payload, context)
-    if processor.is_async:
-        return call_async(processor, arguments, context)
+def _in_thread(threads: Executor, processor: Processor, arguments: tuple[Any, ...]) -> Awaitable[Outcome]:
     run = contextvars.copy_context().run
     return asyncio.get_running_loop().run_in_executor(threads, run, call, processor, arguments)

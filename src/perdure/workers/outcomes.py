@@ -29,6 +29,8 @@ _MAX_GROUPED = 5
 
 def returned(processor: Processor, value: Any) -> Outcome:
     """The result as JSON that PostgreSQL can keep, or the failure to make it so."""
+    if value is None and processor.returns_nothing:
+        return Succeeded(None)
     try:
         result = processor.result_type.dump_python(value, mode="json", warnings=False)
         encoded = orjson.dumps(result)
