@@ -7,6 +7,7 @@ where no recipient is known is there nothing to send.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -29,7 +30,9 @@ from perdure.signals import NotificationCancelled, NotificationResent, Notificat
 BATCH = 500
 """Deliveries sent again in one transaction."""
 PREVIEWED_BATCHES = 10
-"""A preview counts no more of them."""
+"""A preview counts no more of them,"""
+PREVIEW_SECONDS = 0.1
+"""and begins with none later: a page waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +98,12 @@ class DeliveryCommands:
 
     async def preview_resend_all(self, wanted: DeliveryFilter) -> ResentBatch:
         """What ``resend_all`` would come to, batch by batch, as far as that is counted."""
+        until = time.monotonic() + PREVIEW_SECONDS
         counted = ResentBatch(0, 0, None)
         for _ in range(PREVIEWED_BATCHES):
             batch = await self.resend_all(wanted, counted.rest, "", dry_run=True)
             counted = ResentBatch(counted.matched + batch.matched, counted.resent + batch.resent, batch.rest)
-            if counted.rest is None:
+            if counted.rest is None or time.monotonic() >= until:
                 break
         return counted
 
