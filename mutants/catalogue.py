@@ -173,10 +173,10 @@ MUTANTS = (
     Mutant(
         "deliveries are written outside the transaction",
         "core/recording.py",
-        "            await DeliveryRepository(connection).add(recorded.outbox.deliveries)",
-        """            async with connection.engine.connect() as other:
-                await DeliveryRepository(other).add(recorded.outbox.deliveries)
-                await other.commit()""",
+        "        await NewDeliveries(InTransaction(connection)).add_missing(recorded.outbox.deliveries)",
+        """        async with connection.engine.connect() as other:
+            await NewDeliveries(InTransaction(other)).add_missing(recorded.outbox.deliveries)
+            await other.commit()""",
         (ENGINE,),
     ),
     Mutant(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mutants.mutant import Mutant
 
+COMPLETER = "tests/workers/test_completer.py"
 NOTIFIER = "tests/workers/test_notifier.py"
 POLICY = "tests/workers/test_notifier_policy.py"
 REFUSED = "tests/workers/test_refused_recipients.py"
@@ -12,6 +13,22 @@ CIRCUIT = "tests/models/test_circuit.py"
 PROVIDERS = "tests/core/notifications/providers"
 
 DELIVERIES = (
+    Mutant(
+        "a success that the fence refused is told",
+        "core/recording.py",
+        "            self._dispatch(recorded.held, recorded.outbox, now)\n",
+        "            self._dispatch(transitions, recorded.outbox, now)\n",
+        (COMPLETER,),
+        evidence="assert ",
+    ),
+    Mutant(
+        "jobs that succeed tell nobody",
+        "core/recording.py",
+        "            await NewDeliveries(driver).add(recorded.outbox.deliveries)\n",
+        "",
+        (COMPLETER,),
+        evidence="assert ",
+    ),
     Mutant(
         "a sender that lost its lease concludes",
         "repositories/delivery_repository.py",

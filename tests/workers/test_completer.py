@@ -183,6 +183,16 @@ async def test_whoever_lost_the_job_says_nothing(bench):
     assert await bench.logged(newer) == ["done"]
 
 
+async def test_a_success_that_is_refused_tells_nobody(bench):
+    await bench.submit()
+    stale = await bench.claim()
+    await bench.save((stale, LOST))
+    newer = await bench.claim()
+    await bench.save((stale, Succeeded("late")))
+    assert await bench.events(newer) == ["RETRY"]
+    assert await bench.deliveries(newer) == 0
+
+
 async def test_a_job_does_not_suffer_for_a_delivery_that_is_there_already(bench):
     await bench.submit()
     job = await bench.claim()

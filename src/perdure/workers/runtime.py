@@ -175,6 +175,7 @@ class Runtime:
             concurrency=options.concurrency,
         )
         if self.notifier is not None:
+            self.notifier.jobs_first.slots = options.concurrency
             self.notifier.jobs_first.has_backlog = lambda: worker.has_backlog
         page = options.lease_page or LeasePage()
         lease = LeaseKeeper(
