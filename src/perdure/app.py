@@ -50,7 +50,7 @@ from perdure.routes import (
     webhook_endpoints,
 )
 from perdure.routes.description import describe
-from perdure.routes.one_write import OneWriteProtocol
+from perdure.routes.short_protocol import ShortWayProtocol
 from perdure.routes.short_way import WithShortWay
 from perdure.settings import Settings
 from perdure.telemetry import logs
@@ -242,7 +242,7 @@ class HttpServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=OneWriteProtocol,
+                http=ShortWayProtocol,
                 log_config=None,
                 access_log=False,
                 lifespan="off",

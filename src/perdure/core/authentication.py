@@ -74,6 +74,18 @@ class Authentication:
             raise Forbidden(f"This API key lacks the scope `{scope}`. Use one that has it, or `admin`.")
         return key
 
+    def authorized_at_once(self, token: str | None, scope: Scope) -> ApiKey | None:
+        """``authorize``, for somebody who cannot wait. Raises ``Unavailable`` where it takes a look, or may not be."""
+        if not self._asks_for_keys and time.monotonic() < self._asked_until:
+            return None
+        presented = None if token is None else read_key(token)
+        known = None if presented is None else self._known.get(presented.key_id)
+        if presented is not None and known is not None and time.monotonic() < known.until:
+            key = self._matching(known, presented)
+            if key is not None and key.allows(scope):
+                return key
+        raise Unavailable("More is to be known of this API key.")
+
     def remembered(self, token: str | None, scope: Scope) -> ApiKey | None:
         """Like ``authorize``, by what was last read of keys: for what must answer while the database is away.
 

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from perdure.core.idempotency import KEPT, check_same, submission_of
 from perdure.core.job_factory import JobFactory, edited
-from perdure.core.joint_submission import JointSubmission
+from perdure.core.joint_submission import JointSubmission, Told
 from perdure.core.preview import Preview, preview_of
 from perdure.core.recording import Recorder
 from perdure.core.submission import Made, announce, declare, store
@@ -78,6 +78,14 @@ class Commands:
             job = await self._stored(connection, sent, now, submission.job_id)
         announce([job], self._signals, self._wakeup)
         return Submission(job, is_replay=False)
+
+    def submit_soon(self, sent: JobCreate, key: IdempotencyKey | None, tell: Told) -> bool:
+        """``submit``, or ``submit_once`` for the first time, for somebody who cannot wait, and is told afterwards.
+
+        False, and nothing is done, where it takes more than joining what is stored next.
+        """
+        submission = None if key is None else submission_of(uuid7(), sent)
+        return self._together.store_soon(sent, tell, key, submission)
 
     async def preview(self, sent: JobCreate) -> Preview:
         """What ``submit`` would do, checked as it is there. Stores nothing."""

@@ -12,8 +12,10 @@ was checked against it. Nobody is refused by what was remembered: it is read onc
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from enum import Enum
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -57,22 +59,33 @@ class _Remembered(NamedTuple):
     version: str
 
 
+_Outcome = Job | _Left | BaseException
+Told = Callable[[Job | BaseException | None], None]
+"""Is told of a job that is committed, or of what went wrong. None: nothing is stored, and it is to go another way."""
+
+
 class _Waiting:
-    """A job that is to be stored, and whoever waits for it."""
+    """A job that is to be stored, and whoever waits for it, who is told in a turn of the loop of his own."""
 
-    __slots__ = ("newcomer", "outcome")
+    __slots__ = ("_tell", "newcomer")
 
-    def __init__(self, newcomer: Newcomer) -> None:
+    def __init__(self, newcomer: Newcomer, tell: Callable[[_Outcome], None]) -> None:
         self.newcomer = newcomer
-        self.outcome: asyncio.Future[Job | _Left] = asyncio.get_running_loop().create_future()
+        self._tell = tell
 
-    def end(self, outcome: Job | _Left) -> None:
-        if not self.outcome.done():
-            self.outcome.set_result(outcome)
+    def end(self, outcome: _Outcome) -> None:
+        asyncio.get_running_loop().call_soon(self._tell, outcome)
 
-    def fail(self, error: Exception) -> None:
-        if not self.outcome.done():
-            self.outcome.set_exception(error)
+
+def _settle(future: asyncio.Future[Job | _Left], outcome: _Outcome) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, asyncio.CancelledError):
+        future.cancel()
+    elif isinstance(outcome, BaseException):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
 
 
 class JointSubmission:
@@ -108,13 +121,33 @@ class JointSubmission:
                 if key is None:
                     raise
                 return None  # that the key was used for something else is to be said first
-            outcome = await self._joined(_Waiting(Newcomer(job, version, key, submission)))
+            told = asyncio.get_running_loop().create_future()
+            self._join(_Waiting(Newcomer(job, version, key, submission), partial(_settle, told)))
+            outcome = await told
             if isinstance(outcome, Job):
                 return outcome
             if outcome is _Left.ALONE:
                 return None
             remembered = None
         return None
+
+    def store_soon(
+        self, sent: JobCreate, tell: Told, key: IdempotencyKey | None = None, submission: FirstSubmission | None = None
+    ) -> bool:
+        """Like ``store``, for somebody who cannot wait: he is told afterwards. False, and nothing is done, where it
+        takes more than what is remembered.
+        """
+        remembered = self._types.get(sent.job_type)
+        if remembered is None or sent.unique_key is not None or possible_file_ids(sent.payload):
+            return False
+        job_id = uuid7() if submission is None else submission.job_id
+        try:
+            job = self._factory.create(sent, remembered.job_type, self._database.clock.now(), job_id=job_id)
+        except PerdureError:
+            return False
+        newcomer = Newcomer(job, remembered.version, key, submission)
+        self._join(_Waiting(newcomer, lambda outcome: tell(None if isinstance(outcome, _Left) else outcome)))
+        return True
 
     async def _made(self, sent: JobCreate, job_id: UUID, remembered: _Remembered | None) -> tuple[Job, str]:
         """The job, and the version of its type."""
@@ -139,13 +172,12 @@ class JointSubmission:
         self._types[name] = _Remembered(ReadyType(row), row["version"])
         return self._types[name]
 
-    def _joined(self, waiting: _Waiting) -> asyncio.Future[Job | _Left]:
+    def _join(self, waiting: _Waiting) -> None:
         self._waiting.append(waiting)
         if len(self._under_way) < MAX_UNDER_WAY:
             task = asyncio.create_task(self._store_waiting())
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
-        return waiting.outcome
 
     async def _store_waiting(self) -> None:
         while self._waiting:
@@ -154,16 +186,16 @@ class JointSubmission:
                 self._tell(together, await self._stored(together))
             except Unavailable as error:
                 for one in together:
-                    one.fail(Unavailable(error.detail))
+                    one.end(Unavailable(error.detail))
             except DBAPIError:
                 for one in together:
                     one.end(_Left.ALONE)
             except Exception as error:  # noqa: BLE001 (whoever waits is told, and raises it)
                 for one in together:
-                    one.fail(error)
-            except asyncio.CancelledError:
+                    one.end(error)
+            except asyncio.CancelledError as error:
                 for one in together:
-                    one.outcome.cancel()
+                    one.end(error)
                 raise
 
     def _next(self) -> list[_Waiting]:

@@ -18,9 +18,11 @@ from starlette.types import Receive, Scope, Send
 from perdure.core.authentication import Authentication
 from perdure.core.browsers import refuse_strangers
 from perdure.core.commands import Commands
+from perdure.core.joint_submission import Told
 from perdure.errors import PerdureError
 from perdure.models.api_key import ApiKey
 from perdure.models.api_key import Scope as KeyScope
+from perdure.models.job import Job
 from perdure.routes import problems
 from perdure.routes.authentication import bearer_token
 from perdure.routes.dependencies import body_too_large, idempotency_key_of
@@ -42,9 +44,29 @@ class WithShortWay(FastAPI):
         else:
             await super().__call__(scope, receive, send)
 
+    def submit_soon(self, scope: Scope, body: bytes, tell: Told) -> bool:
+        """Submits, if it takes nothing to be waited for but the commit, after which ``tell`` is told.
+
+        False, and nothing is done, for any other request. Whatever is to be refused is left to ``__call__``, too.
+        """
+        headers = _of_plain_submission(scope)
+        if headers is None or len(body) > self.state.max_body_bytes:
+            return False
+        try:
+            caller = self._judged(
+                self.state.authentication.authorized_at_once(_token(headers), KeyScope.SUBMIT), headers
+            )
+            key = headers.get("idempotency-key")
+            sent = read_json(JobCreate, body)
+        except PerdureError:
+            return False
+        commands: Commands = self.state.commands
+        return commands.submit_soon(sent, None if key is None else idempotency_key_of(caller, key), tell)
+
     async def _submit(self, scope: Scope, headers: Mapping[str, str], receive: Receive, send: Send) -> None:
         try:
-            caller = await self._caller(headers)
+            authentication: Authentication = self.state.authentication
+            caller = self._judged(await authentication.authorize(_token(headers), KeyScope.SUBMIT), headers)
             body = await _body(receive, self.state.max_body_bytes)
             if body is None:
                 return
@@ -62,19 +84,25 @@ class WithShortWay(FastAPI):
         except Exception as error:  # noqa: BLE001 (as the framework does)
             await problems.answer_of_unexpected(scope["method"], PATH, error)(scope, receive, send)
         else:
-            extra = [(b"location", b"%s/%s" % (PATH.encode(), str(job.job_id).encode()))]
+            extra = [(b"location", location_of(job))]
             if is_replay:
                 extra.append((b"idempotent-replayed", b"true"))
             await _send(send, 200 if is_replay else 201, extra, answer)
 
-    async def _caller(self, headers: Mapping[str, str]) -> ApiKey | None:
+    def _judged(self, key: ApiKey | None, headers: Mapping[str, str]) -> ApiKey | None:
         """As ``needs(Scope.SUBMIT)`` of the route."""
-        authentication: Authentication = self.state.authentication
-        sent = headers.get("authorization")
-        key = await authentication.authorize(bearer_token([] if sent is None else [sent]), KeyScope.SUBMIT)
         if key is None:
             refuse_strangers("POST", headers, self.state.public_host)
         return key
+
+
+def location_of(job: Job) -> bytes:
+    return b"%s/%s" % (PATH.encode(), str(job.job_id).encode())
+
+
+def _token(headers: Mapping[str, str]) -> str | None:
+    sent = headers.get("authorization")
+    return bearer_token([] if sent is None else [sent])
 
 
 def _of_plain_submission(scope: Scope) -> Mapping[str, str] | None:
