@@ -5,6 +5,7 @@ import re
 import pytest
 from tests.dashboard.test_notifications import MANY, OURS, end, execute, rows, tell
 
+from perdure.core import delivery_commands
 from perdure.core.delivery_commands import BATCH
 
 PATH = "/notifications/resend"
@@ -61,12 +62,16 @@ async def test_it_is_shown_first_and_done_once(http, platform):
     assert "1 is left as it is" in again
 
 
-async def test_many_are_sent_batch_by_batch(http, platform):
+async def test_many_are_sent_batch_by_batch(http, platform, monkeypatch):
+    monkeypatch.setattr(delivery_commands, "PREVIEW_SECONDS", 60)
     await tell(http)
     await end(platform, "FAILED", "permanent")
     await execute(platform, MANY.format(BATCH + 20))
     preview = (await http.get(f"{PATH}?status=FAILED")).text
     assert f"Send {BATCH + 21} deliveries again?" in preview
+    monkeypatch.setattr(delivery_commands, "PREVIEW_SECONDS", 0)
+    in_time = (await http.get(f"{PATH}?status=FAILED")).text
+    assert f"Send {delivery_commands.PREVIEWED_BATCH} deliveries or more again?" in in_time
     form, said = form_of(preview), []
     while form:
         answer = await http.post(PATH, data=form, headers=OURS)

@@ -29,8 +29,8 @@ from perdure.signals import NotificationCancelled, NotificationResent, Notificat
 
 BATCH = 500
 """Deliveries sent again in one transaction."""
-PREVIEWED_BATCHES = 10
-"""A preview counts no more of them,"""
+PREVIEWED_BATCHES, PREVIEWED_BATCH = 10, 100
+"""A preview counts no more of them, of so many each,"""
 PREVIEW_SECONDS = 0.1
 """and begins with none later: a page waits for it."""
 
@@ -78,15 +78,17 @@ class DeliveryCommands:
         self._announce(again, by)
         return again, False
 
-    async def resend_all(self, wanted: DeliveryFilter, before: UUID | None, by: str, *, dry_run: bool) -> ResentBatch:
-        """Sends the next ``BATCH`` that match again, newest first, older than the id ``before``.
+    async def resend_all(
+        self, wanted: DeliveryFilter, before: UUID | None, by: str, *, dry_run: bool, most: int = BATCH
+    ) -> ResentBatch:
+        """Sends the next ``most`` that match again, newest first, older than the id ``before``.
 
         Left as they are: those under way, without a recipient, or sent again already. So it may be asked again.
         """
         now = self._database.clock.now()
         async with self._database.transaction() as connection:
-            found = await DeliveryQueries(connection).newest(wanted, before, BATCH + 1)
-            batch = [one.delivery_id for one in found[:BATCH]]
+            found = await DeliveryQueries(connection).newest(wanted, before, most + 1)
+            batch = [one.delivery_id for one in found[:most]]
             deliveries = DeliveryRepository(connection)
             again = [told.resend(uuid7(), now) for told in await deliveries.hold_unsent(batch)]
             if not dry_run:
@@ -94,14 +96,14 @@ class DeliveryCommands:
         if again and not dry_run:
             self._wakeup.ring(Topic.DELIVERIES)
             self._signals.emit(NotificationsResent(len(again), by))
-        return ResentBatch(len(batch), len(again), batch[-1] if len(found) > BATCH else None)
+        return ResentBatch(len(batch), len(again), batch[-1] if len(found) > most else None)
 
     async def preview_resend_all(self, wanted: DeliveryFilter) -> ResentBatch:
         """What ``resend_all`` would come to, batch by batch, as far as that is counted."""
         until = time.monotonic() + PREVIEW_SECONDS
         counted = ResentBatch(0, 0, None)
         for _ in range(PREVIEWED_BATCHES):
-            batch = await self.resend_all(wanted, counted.rest, "", dry_run=True)
+            batch = await self.resend_all(wanted, counted.rest, "", dry_run=True, most=PREVIEWED_BATCH)
             counted = ResentBatch(counted.matched + batch.matched, counted.resent + batch.resent, batch.rest)
             if counted.rest is None or time.monotonic() >= until:
                 break
