@@ -175,7 +175,7 @@ def test_it_can_be_read_and_acted_on_without_scripts(contexts, data):
 
 
 def test_rows_change_where_they_are_and_new_ones_are_announced(page, data, platform_url):
-    page.goto("/notifications?event=SUCCESS")
+    page.goto("/notifications?event=SUCCESS&status=DELIVERED")
     newest = page.locator("tbody tr").first.get_attribute("data-row")
     page.goto("/notifications?status=PENDING")
     waiting = page.locator("tbody tr")
@@ -209,7 +209,7 @@ def test_all_that_match_are_sent_again_batch_by_batch(page, data, looks, check):
 
 
 def test_scripts_send_the_next_batches_until_there_are_none(page, data):
-    address = "/notifications/resend/advance?status=FAILED&walked=500&done=500&of=1500"
+    address = "/notifications/resend/advance?status=BOUNCED&walked=500&done=500&of=1500"
     rest = "&rest=ffffffff-ffff-ffff-ffff-ffffffffffff"
     page.goto(address + rest)
     expect(page.locator("#advance .badge")).to_have_text("Done")

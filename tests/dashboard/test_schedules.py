@@ -1,6 +1,7 @@
 """Schedules as pages: told in words, checked, set, and deleted, as strictly as by the API."""
 
 import pytest
+from sqlalchemy import text
 from tests.repositories.test_plans import sent
 
 OURS = {"sec-fetch-site": "same-origin"}
@@ -89,7 +90,7 @@ async def test_what_is_wrong_is_said_at_its_field(http, changes, field, says):
     assert (await http.get("/v1/schedules")).json()["items"] == []
 
 
-async def test_one_is_paused_and_resumed_as_it_is(http):
+async def test_one_is_paused_and_resumed_as_it_is(http, platform):
     await put(http)
     before = (await http.get("/v1/schedules/nightly")).json()
     assert 'action="/schedules/nightly/pause"' in (await http.get("/schedules")).text
@@ -105,6 +106,10 @@ async def test_one_is_paused_and_resumed_as_it_is(http):
     assert resumed.headers["location"] == "/"
     after = (await http.get("/v1/schedules/nightly")).json()
     assert after | {"updated_at": None} == before | {"updated_at": None}
+    async with platform.database.transaction() as connection:  # its job is wrong by now, which keeps nobody from it
+        await connection.execute(text("UPDATE perdure.schedules SET job = '{}'"))
+    await http.post("/schedules/nightly/pause", data={"back": ""}, headers=OURS)
+    assert (await http.get("/v1/schedules/nightly")).json()["paused"]
     for deed in ("pause", "resume"):
         none = await http.post(f"/schedules/none/{deed}", data={"back": ""}, headers=OURS)
         assert none.status_code == 404

@@ -90,6 +90,22 @@ class ScheduleCommands:
             self._wakeup.ring(Topic.SCHEDULES)
         return replace(outlook, is_new=before is None)
 
+    async def set_paused(self, name: str, *, paused: bool) -> Schedule:
+        """Pauses or resumes the schedule as it is. Its job is not judged: one that is wrong is a reason to pause it."""
+        now = self._database.clock.now()
+        async with self._database.transaction() as connection:
+            schedules = ScheduleRepository(connection)
+            schedule = await schedules.lock(name)
+            if schedule is None:
+                raise _not_found()
+            schedule = replace(schedule, paused=paused, updated_at=now, next_slot_at=None)
+            if not paused:
+                cron = Cron(schedule.expression, schedule.time_zone)
+                schedule = replace(schedule, next_slot_at=next(cron.after(schedule.settled_until), None))
+            await schedules.save(schedule)
+        self._wakeup.ring(Topic.SCHEDULES)
+        return schedule
+
     async def delete(self, name: str) -> None:
         """Its jobs stay, and so does what is known of its slots."""
         async with self._database.transaction() as connection:

@@ -100,14 +100,14 @@ async def edit(name: ScheduleName, page: PagePart, commands: ScheduleCommandsPar
 
 @router.post("/{name}/pause", dependencies=[acting()])
 async def pause(name: ScheduleName, page: PagePart, form: FormPart, commands: ScheduleCommandsPart) -> Response:
-    await _set_paused(commands, name, paused=True)
+    await commands.set_paused(name, paused=True)
     return page.back_to(form.get("back") or "/schedules", f"{name} is paused, and submits nothing.", tone="plain")
 
 
 @router.post("/{name}/resume", dependencies=[acting()])
 async def resume(name: ScheduleName, page: PagePart, form: FormPart, commands: ScheduleCommandsPart) -> Response:
-    outlook = await _set_paused(commands, name, paused=False)
-    at, now = outlook.schedule.next_slot_at, outlook.schedule.updated_at
+    schedule = await commands.set_paused(name, paused=False)
+    at, now = schedule.next_slot_at, schedule.updated_at
     said = "" if at is None else f" Its next job comes {relative(max(at, now), now)}."
     return page.back_to(form.get("back") or "/schedules", f"{name} goes on.{said}")
 
@@ -126,13 +126,6 @@ async def _set(
     if is_new and not outlook.is_new:
         raise ValidationFailed([FieldProblem("name", "is that of another schedule; edit that one", "name_taken")])
     return await commands.set(name, wanted, dry_run=False) if is_new and not is_check else outlook
-
-
-async def _set_paused(commands: ScheduleCommands, name: str, *, paused: bool) -> Outlook:
-    """Sets the schedule as it is, but for that."""
-    now = (await commands.get(name)).schedule
-    same = {field: getattr(now, field) for field in ScheduleWrite.model_fields}
-    return await commands.set(name, ScheduleWrite.model_validate(same | {"paused": paused}), dry_run=False)
 
 
 def _words(schedule: Schedule) -> str:
