@@ -177,7 +177,7 @@ def test_it_can_be_read_and_acted_on_without_scripts(contexts, data):
 def test_rows_change_where_they_are_and_new_ones_are_announced(page, data, platform_url):
     page.goto("/notifications?event=SUCCESS&status=DELIVERED")
     newest = page.locator("tbody tr").first.get_attribute("data-row")
-    page.goto("/notifications?status=PENDING")
+    page.goto("/notifications?status=RETRYING")
     waiting = page.locator("tbody tr")
     before = waiting.evaluate_all("(rows) => rows.map((row) => row.dataset.row)")
     with Client(platform_url) as client:
