@@ -1,7 +1,7 @@
 """When a worker looks for jobs that a limit holds for, and where among their lanes it goes on.
 
-Such a look is a statement of its own, so it is made when it may find something: at once where a slot has become free,
-or the last look found some; and whenever nothing else was there to claim. A worker that others keep busy looks four
+Such a look is a statement of its own, so it is made when it may find something: where a slot has become free, or the
+last look found some; and whenever nothing else was there to claim. A worker that others keep busy looks four
 times a second. Where nobody uses limits, that is all they cost.
 """
 
@@ -43,7 +43,3 @@ class LaneWalk:
         if is_cut:
             return 0.0
         return CONTENDED_SECONDS if any(lane.has_room and not lane.is_held for lane in lanes) else inf
-
-    def look_next(self) -> None:
-        """Nothing else was there to claim."""
-        self._due_at = -inf

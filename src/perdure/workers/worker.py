@@ -106,9 +106,9 @@ class Worker(Loop):
         worker_id = None if self.lease is None else self.lease.worker_id
         if worker_id is not None and self._unanswered_at is not None:
             await self._take_up(worker_id, self._unanswered_at)
-        self._backlog = self._free <= 0  # more may be waiting: look again as soon as there is room
+        was_behind, self._backlog = self._backlog, self._free <= 0  # more may be waiting: look again with the next room
         if worker_id is not None and not self._backlog:
-            return await self._claim(worker_id)
+            return await self._claim(worker_id, was_behind=was_behind)
         return POLL_SECONDS
 
     def cancel(self, job_ids: Sequence[UUID]) -> None:
@@ -143,48 +143,63 @@ class Worker(Loop):
         if self._backlog:
             self.woken.set()
 
-    async def _claim(self, worker_id: UUID) -> float:
-        """Fills the free slots, and returns in how many seconds to look again if nobody rings."""
+    async def _claim(self, worker_id: UUID, *, was_behind: bool) -> float:
+        """Fills the free slots, and returns in how many seconds to look again if nobody rings.
+
+        The lanes are walked after the claim, which a job that is waited for is not to wait for; but before it where
+        more waits than there is room for, or what limits hold for would never have its turn.
+        """
         began = time.monotonic()
         marks = self._watermark.marks(began)
-        walks = self._lane_walk.is_due(began)
-        free = self._free
+        is_due = self._lane_walk.is_due(began)
+        walks_first = is_due and was_behind
+        taken, walk_again = 0, inf
         try:
-            taken, walk_again = await self._claimed(worker_id, free, marks, walks=walks)
+            if walks_first:
+                taken, walk_again = await self._take_by_lanes(worker_id, marks)
+            if taken == 0:
+                taken = await self._take(worker_id, marks)
+            if not walks_first and not self._backlog and (is_due or taken == 0):
+                more, walk_again = await self._take_by_lanes(worker_id, marks)
+                taken += more
         except Unavailable:
             self._unanswered_at = time.monotonic()
             raise
-        self._backlog = self.has_backlog = len(taken) >= free  # look again as soon as a slot is free
-        self._note_marks(taken)
-        self._start(worker_id, taken)
         ended = time.monotonic()
-        took = bool(taken)
-        if not took and not walks:
-            self._lane_walk.look_next()
-            walk_again = 0.0
         if marks is None:
             self._watermark.note_start(began, ended)
             return min(POLL_SECONDS, walk_again)
-        if took:
+        if taken:
             self._watermark.note_continuation(began, ended)
         return min(self._watermark.seconds_until_start(ended), walk_again)
 
-    async def _claimed(
-        self, worker_id: UUID, free: int, marks: Mapping[str, Place] | None, *, walks: bool
-    ) -> tuple[Sequence[Job], float]:
-        """Up to ``free`` jobs, queue by queue in order; and when to walk the lanes again."""
-        walk_again = inf
-        if walks:
-            async with self._database.transaction() as connection:
-                limits = LimitRepository(connection)
-                lanes, walk_again = await self._walk(limits, free)
-                if lanes:
-                    return await self._claimed_with(limits, lanes, worker_id, free, marks), walk_again
+    async def _take(self, worker_id: UUID, marks: Mapping[str, Place] | None) -> int:
+        """Starts jobs that no limit holds for, queue by queue in order; returns how many."""
+        free, places = self._free, self._places(marks)
         async with self._database.statement() as driver:
             sees_files = self._watcher.sees_files
-            claims = JobClaims(driver)
-            taken = await claims.claim(self._places(marks), self._job_types, free, worker_id, sees_files=sees_files)
-        return taken, walk_again
+            taken = await JobClaims(driver).claim(places, self._job_types, free, worker_id, sees_files=sees_files)
+        return self._took(worker_id, taken, free)
+
+    async def _take_by_lanes(self, worker_id: UUID, marks: Mapping[str, Place] | None) -> tuple[int, float]:
+        """Where jobs that limits hold for may start, starts them with the others of their queues, in order.
+
+        Returns how many of all, and in how many seconds to walk the lanes again if nobody rings.
+        """
+        free = self._free
+        taken: Sequence[Job] = ()
+        async with self._database.transaction() as connection:
+            limits = LimitRepository(connection)
+            lanes, walk_again = await self._walk(limits, free)
+            if lanes:
+                taken = await self._claimed_with(limits, lanes, worker_id, free, marks)
+        return self._took(worker_id, taken, free), walk_again
+
+    def _took(self, worker_id: UUID, taken: Sequence[Job], free: int) -> int:
+        self._backlog = len(taken) >= free  # more may be waiting: look again as soon as a slot is free
+        self._note_marks(taken)
+        self._start(worker_id, taken)
+        return len(taken)
 
     async def _claimed_with(
         self,
@@ -194,7 +209,7 @@ class Worker(Loop):
         free: int,
         marks: Mapping[str, Place] | None,
     ) -> list[Job]:
-        """The same where jobs of these lanes, by queue, may be among them: one queue after the other."""
+        """Up to ``free`` jobs, those of these lanes, by queue, among them: one queue after the other."""
         ready = await limits.ready_queues() if marks is None else marks
         taken: list[Job] = []
         for queue in self._queues or sorted({*ready, *lanes}):
