@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from perdure.clock import DatabaseClock
-from perdure.db.driver import DriverConnection, driver_of
+from perdure.db.driver import DriverConnection, KeptConnections
 from perdure.db.revisions import application_name
 from perdure.db.url import DatabaseUrl
 from perdure.errors import Unavailable
@@ -33,6 +33,9 @@ UNHEARD_SECONDS = 35.0
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000
 """A transaction of ours that hangs must not hold its locks, nor the horizon of vacuum, for long."""
 
+MAX_KEPT = 2
+"""So many of a process's connections serve statements by themselves: a claim and a conclusion are made at a time."""
+
 WRITABLE = SessionAttribute.read_write
 """Of several servers that the URL names, the one that takes writes: after a failover another than before."""
 
@@ -40,6 +43,10 @@ WRITABLE = SessionAttribute.read_write
 # are new, statistics that are old, a plan kept from when a table was small), it is not to choose what reads more: all
 # of a table, or all that is ready, only to sort it. And to compile short statements costs more than it saves.
 _PLANNER = {"enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off"}
+
+
+_JSONB_VERSION = b"\x01"
+"""What a ``jsonb`` begins with as it travels."""
 
 
 def dump_json(value: Any) -> str:
@@ -52,17 +59,30 @@ class Database:
     def __init__(self, url: DatabaseUrl, *, pool_size: int = 5) -> None:
         self.url = url
         self.clock = DatabaseClock()
+        kept = max(1, min(MAX_KEPT, pool_size // 2))
+        self._kept = KeptConnections(self._connect_for_statements, kept)
         self.engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=self._connect,
-            pool_size=pool_size,
+            pool_size=max(pool_size - kept, 1),
             max_overflow=0,
             pool_timeout=10,
             json_serializer=dump_json,
             json_deserializer=orjson.loads,
         )
 
-    async def _connect(self) -> Any:
+    async def _connect_for_statements(self) -> Any:
+        connection = await self._connect(plan_cache_mode="force_generic_plan")
+        await connection.set_type_codec(
+            "jsonb",
+            schema="pg_catalog",
+            encoder=lambda document: _JSONB_VERSION + document.encode(),
+            decoder=lambda stored: orjson.loads(stored[len(_JSONB_VERSION) :]),
+            format="binary",
+        )
+        return connection
+
+    async def _connect(self, **settings: str) -> Any:
         try:
             return await asyncpg.connect(
                 self.url.asyncpg,
@@ -74,6 +94,7 @@ class Database:
                     "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
                     "timezone": "UTC",
                     **_PLANNER,
+                    **settings,
                 },
             )
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
@@ -90,11 +111,12 @@ class Database:
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[DriverConnection]:
-        """The driver's own connection: each statement is a unit of work, committed by itself.
+        """A connection of the driver's own: each statement is a unit of work, committed by itself.
 
-        It takes one round trip, where ``transaction`` takes two besides those of its statements.
+        It takes one round trip, where ``transaction`` takes two besides those of its statements, and its plan is made
+        once: for a claim, to plan takes 0.4 ms, and to carry it out 0.15.
         """
-        async with self._connection(UNHEARD_SECONDS) as connection, driver_of(connection) as driver:
+        async with _unavailable_when_lost(), asyncio.timeout(UNHEARD_SECONDS), self._kept.one() as driver:
             yield driver
 
     @asynccontextmanager
@@ -147,9 +169,11 @@ class Database:
 
     async def start_afresh(self) -> None:
         """Makes new connections from now on; those in use are left to whoever waits for them."""
+        await self._kept.close(at_once=True)
         await self.engine.dispose(close=False)
 
     async def close(self) -> None:
+        await self._kept.close()
         await self.engine.dispose()
 
 
