@@ -100,7 +100,7 @@ async def database(embedded_url: str) -> AsyncIterator[Database]:
 async def any_database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
     """Like ``database``, on every PostgreSQL that is there: the embedded one, and the oldest supported."""
     fixture = "embedded_url" if request.param == "embedded" else "postgres_15_url"
-    database = Database(DatabaseUrl.parse(request.getfixturevalue(fixture)))
+    database = Database(DatabaseUrl.parse(request.getfixturevalue(fixture)), pool_size=8)  # tests play several parties
     await database.read_clock()
     yield database
     await empty(database)

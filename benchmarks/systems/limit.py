@@ -49,8 +49,7 @@ _CONCLUDE = """
         UPDATE perdure.jobs AS job
         SET status = 'SUCCEEDED', finished_at = clock_timestamp(), worker_id = NULL, result = 'null'
         FROM unnest($1::uuid[], $2::bigint[]) AS new(job_id, fence)
-        WHERE job.job_id = ANY ($1::uuid[]) AND job.job_id = new.job_id AND job.fence = new.fence
-          AND job.status = 'RUNNING'
+        WHERE job.job_id = new.job_id AND job.fence = new.fence AND job.worker_id IS NOT NULL
         RETURNING job.job_id, job.run, job.attempt, job.started_at, job.finished_at)
     INSERT INTO perdure.job_events (job_id, run, attempt, event, at, started_at, data)
     SELECT job_id, run, attempt, 'SUCCESS', finished_at, started_at, jsonb_build_object('worker_id', $3::text)

@@ -68,8 +68,8 @@ class Clock:
 
 
 class EngineDatabase(FaultyDatabase):
-    async def _connect(self) -> Any:
-        connection = await super()._connect()
+    async def _connect(self, **settings: str) -> Any:
+        connection = await super()._connect(**settings)
         await connection.execute("SET search_path = test_clock, pg_catalog")
         return connection
 
