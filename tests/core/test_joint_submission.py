@@ -67,6 +67,23 @@ async def test_those_that_arrive_together_share_statements_and_are_stored_as_tol
         assert [tuple(row) for row in tags] == [("a", 501), ("b", 501)]
 
 
+async def test_one_that_arrives_just_as_the_last_is_told_is_not_forgotten(commands, monkeypatch):
+    monkeypatch.setattr(joint_submission, "MAX_UNDER_WAY", 1)
+    await commands.submit(a_job())  # so that its type is known
+    together, told = commands._together, asyncio.Queue()
+    tell = together._tell
+
+    def tell_and_bring_another(some, stored):
+        tell(some, stored)
+        monkeypatch.setattr(together, "_tell", tell)
+        asyncio.get_running_loop().call_soon(together.store_soon, a_job(), told.put_nowait)
+
+    monkeypatch.setattr(together, "_tell", tell_and_bring_another)
+    assert together.store_soon(a_job(), told.put_nowait)
+    jobs = [await asyncio.wait_for(told.get(), 10) for _ in range(2)]
+    assert {job.job_type for job in jobs} == {"demo.sleep"}
+
+
 async def test_one_alone_takes_one_round_trip(commands, monkeypatch):
     await commands.submit(a_job())
     asked = []

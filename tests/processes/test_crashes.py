@@ -64,7 +64,7 @@ def test_sigterm_gives_work_back_without_using_up_an_attempt(installation, clien
 
 def test_sigterm_lets_short_work_finish(installation, client):
     worker = installation.work()
-    job = client.submit("demo.sleep", {"seconds": 0.5})
+    job = client.submit("demo.sleep", {"seconds": 2})
     running(client, job)
     assert worker.stop() == 0
     assert client.get(job["job_id"])["status"] == "SUCCEEDED"

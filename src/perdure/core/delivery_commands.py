@@ -79,13 +79,13 @@ class DeliveryCommands:
         return again, False
 
     async def resend_all(
-        self, wanted: DeliveryFilter, before: UUID | None, by: str, *, dry_run: bool, most: int = BATCH
+        self, wanted: DeliveryFilter, before: UUID | None, by: str, *, dry_run: bool, most: int | None = None
     ) -> ResentBatch:
-        """Sends the next ``most`` that match again, newest first, older than the id ``before``.
+        """Sends the next ``most`` (500) that match again, newest first, older than the id ``before``.
 
         Left as they are: those under way, without a recipient, or sent again already. So it may be asked again.
         """
-        now = self._database.clock.now()
+        now, most = self._database.clock.now(), most or BATCH
         async with self._database.transaction() as connection:
             found = await DeliveryQueries(connection).newest(wanted, before, most + 1)
             batch = [one.delivery_id for one in found[:most]]

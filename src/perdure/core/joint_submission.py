@@ -175,9 +175,13 @@ class JointSubmission:
     def _join(self, waiting: _Waiting) -> None:
         self._waiting.append(waiting)
         if len(self._under_way) < MAX_UNDER_WAY:
-            task = asyncio.create_task(self._store_waiting())
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            self._under_way.add(asyncio.create_task(self._store_all_waiting()))
+
+    async def _store_all_waiting(self) -> None:
+        try:
+            await self._store_waiting()
+        finally:  # here, and not by a callback: who joins before that is called would count on a task that has ended
+            self._under_way.discard(asyncio.current_task())
 
     async def _store_waiting(self) -> None:
         while self._waiting:

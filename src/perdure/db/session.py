@@ -73,13 +73,17 @@ class Database:
 
     async def _connect_for_statements(self) -> Any:
         connection = await self._connect(plan_cache_mode="force_generic_plan")
-        await connection.set_type_codec(
-            "jsonb",
-            schema="pg_catalog",
-            encoder=lambda document: _JSONB_VERSION + document.encode(),
-            decoder=lambda stored: orjson.loads(stored[len(_JSONB_VERSION) :]),
-            format="binary",
-        )
+        try:
+            await connection.set_type_codec(
+                "jsonb",
+                schema="pg_catalog",
+                encoder=lambda document: _JSONB_VERSION + document.encode(),
+                decoder=lambda stored: orjson.loads(stored[len(_JSONB_VERSION) :]),
+                format="binary",
+            )
+        except BaseException:  # whoever asked may have given up
+            connection.terminate()
+            raise
         return connection
 
     async def _connect(self, **settings: str) -> Any:

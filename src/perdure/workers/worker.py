@@ -176,6 +176,9 @@ class Worker(Loop):
     async def _take(self, worker_id: UUID, marks: Mapping[str, Place] | None) -> int:
         """Starts jobs that no limit holds for, queue by queue in order; returns how many."""
         free, places = self._free, self._places(marks)
+        if free <= 0:  # conclusions came to wait while the lanes were walked
+            self._backlog = True
+            return 0
         async with self._database.statement() as driver:
             sees_files = self._watcher.sees_files
             taken = await JobClaims(driver).claim(places, self._job_types, free, worker_id, sees_files=sees_files)
