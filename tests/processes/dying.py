@@ -22,6 +22,7 @@ from perdure.repositories.job_action_repository import JobActionRepository
 from perdure.repositories.job_claims import JobClaims
 from perdure.repositories.job_repository import JobRepository
 from perdure.repositories.job_successes import JobSuccesses
+from perdure.repositories.new_deliveries import NewDeliveries
 from perdure.repositories.schedule_repository import ScheduleRepository
 from perdure.signals import JobsSubmitted, NotificationSettled, Signal, Signals
 from perdure.workers.completer import Completer
@@ -104,7 +105,7 @@ FAILPOINTS: dict[str, Settle] = {
     "processor done, nothing handed in": _before(Completer, "conclude"),
     "succeeded, not committed": _uncommitted(JobSuccesses, "write", lambda successes, *_: successes._driver),
     "succeeded, not announced": _announced,
-    "concluded, not committed": _written,
+    "concluded, not committed": _after(NewDeliveries, "add", lambda _nothing: True),
     "concluded, not announced": _announced,
     "rescued, not committed": _written,
     "rescued, not announced": _announced,

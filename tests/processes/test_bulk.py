@@ -26,8 +26,8 @@ async def test_what_a_killed_server_answered_is_stored(installation, database):
             if line.startswith(b"{") and line.endswith(b"}\n"):  # or it is cut where a chunk ends
                 answer = json.loads(line)
                 answered[answer["index"]] = answer["job_id"]
-            if len(answered) == 1_000:
-                server.kill()
+                if len(answered) == 1_000:
+                    server.kill()
     except ConnectionError:
         pass
     finally:
