@@ -47,10 +47,11 @@ def _excused_seconds(circuit: str) -> str:
 
 
 # How many tries of each destination are under way, by all processes; one whose lease ended is so no more. Few are, and
-# the index of groups has them together. (A clock that bounded an index would send the planner to that of due times.)
+# the index of groups has them together. (A state that the planner knew beforehand, or a clock that bounded an index,
+# would let it walk all that waits by the index of due times.)
 _IN_FLIGHT = """
     SELECT channel, destination, count(*) AS number FROM perdure.deliveries
-    WHERE status = 'SENDING' AND channel = ANY (CAST(:channel AS text[])) AND next_attempt_at > clock_timestamp()
+    WHERE status = (SELECT 'SENDING') AND channel = ANY (CAST(:channel AS text[])) AND next_attempt_at > clock_timestamp()
     GROUP BY channel, destination"""
 
 # When the rate lets the next call through.
