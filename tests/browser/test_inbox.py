@@ -28,7 +28,8 @@ def told(platform_url):
     with Client(platform_url) as client:
         declared = {"context": {"email": "ada@example.com"}, "notifications": {"email": {}}}
         job = client.submit("demo.sleep", {"seconds": 0}, **declared)
-        until(lambda: any(job["job_id"] in mail["mail"].get("text", "") for mail in client.call(calls.inbox())["items"]))
+        caught = calls.inbox()
+        until(lambda: any(job["job_id"] in one["mail"].get("text", "") for one in client.call(caught)["items"]))
         return job["job_id"]
 
 

@@ -51,7 +51,8 @@ def _excused_seconds(circuit: str) -> str:
 # would let it walk all that waits by the index of due times.)
 _IN_FLIGHT = """
     SELECT channel, destination, count(*) AS number FROM perdure.deliveries
-    WHERE status = (SELECT 'SENDING') AND channel = ANY (CAST(:channel AS text[])) AND next_attempt_at > clock_timestamp()
+    WHERE status = (SELECT 'SENDING') AND channel = ANY (CAST(:channel AS text[]))
+      AND next_attempt_at > clock_timestamp()
     GROUP BY channel, destination"""
 
 # When the rate lets the next call through.
