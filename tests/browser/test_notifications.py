@@ -109,7 +109,7 @@ def test_resend_and_call_off_ask_first(page, data, check):
 
 
 def test_hostile_texts_show_as_text(page, data, check):
-    first_of(page, f"recipient={MALLORY}")
+    first_of(page, f"recipient={MALLORY}&status=FAILED")
     expect(page.locator("#story")).to_contain_text(f"could not read {HOSTILE}")
     page.get_by_text("What it answered").click()
     expect(page.locator(".excerpt")).to_contain_text(HOSTILE)
