@@ -41,6 +41,7 @@ def test_keys_work_in_a_narrow_window_too(contexts):
     page.keyboard.press("Escape")
     page.keyboard.press("/")
     expect(page).to_have_url(re.compile("/jobs#find$"))
+    page.wait_for_load_state()  # the address is there before the scripts are
     page.keyboard.press("/")
     expect(page.get_by_label("An id, or words of an error")).to_be_focused()
 
