@@ -27,7 +27,7 @@ MOST_SHIFT = 0.01
 """Cumulative layout shift, of which browsers call 0.1 good."""
 LISTEN = """
 window.perdureShifts = [];
-const named = (node) => (node?.id || node?.className || node?.parentElement?.className || node?.nodeName);
+const named = (node) => node?.id || node?.className || node?.parentElement?.className || node?.nodeName;
 new PerformanceObserver((list) => {
   for (const { hadRecentInput, value, startTime, sources } of list.getEntries())
     if (!hadRecentInput) perdureShifts.push({ value, startTime, moved: sources.map(({ node }) => named(node)) });
@@ -131,9 +131,9 @@ def looks(contexts, check) -> Callable[..., None]:
                 window = contexts(viewport=viewport, color_scheme=scheme).new_page()
                 window.goto(path)
                 prepare(window)
-                check(window)
                 shifts = window.evaluate("perdureShifts")
                 assert sum(shift["value"] for shift in shifts) <= MOST_SHIFT, f"{path} moves while it loads: {shifts}"
+                check(window)
                 window.screenshot(path=PICTURES / f"{name}-{width_name}-{scheme}.png", full_page=True)
                 window.context.close()
 
