@@ -281,7 +281,7 @@ ACTS: dict[str, tuple[Act, set[str]]] = {
     "log": (log, {"jobs_pkey", "job_log_lines_pkey"}),
     "claim deliveries": (
         lambda connection, _: DeliveryClaims(connection).claim([(SERVED, "")], 10.0),
-        {"deliveries_by_destination", "deliveries_group", "deliveries_pkey", "circuits_pkey"},
+        {"deliveries_by_destination", "deliveries_sending", "deliveries_pkey", "circuits_pkey"},
     ),
     "claim deliveries, of which few are due": (
         lambda connection, _: DeliveryClaims(connection).claim([(SERVED, "waits")], 10.0),
@@ -289,7 +289,7 @@ ACTS: dict[str, tuple[Act, set[str]]] = {
     ),
     "look for deliveries": (
         lambda connection, _: DeliveryClaims(connection).look([SERVED]),
-        {"deliveries_by_destination", "deliveries_group", "circuits_pkey"},
+        {"deliveries_by_destination", "deliveries_sending", "circuits_pkey"},
     ),
 }
 

@@ -15,6 +15,7 @@ from sqlalchemy import Boolean, Float, column, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from perdure.db.base import Timestamp
+from perdure.db.models.delivery import IS_SENDING
 from perdure.models.circuit import EXCUSED_SECONDS
 from perdure.models.delivery import Delivery
 from perdure.repositories.mappers import DELIVERY_COLUMNS, delivery_from_row
@@ -47,12 +48,10 @@ def _excused_seconds(circuit: str) -> str:
 
 
 # How many tries of each destination are under way, by all processes; one whose lease ended is so no more. Few are, and
-# the index of groups has them together. (A state that the planner knew beforehand, or a clock that bounded an index,
-# would let it walk all that waits by the index of due times.)
-_IN_FLIGHT = """
+# they have an index of their own, in words that no other knows: by that of due times, all that waits might be read.
+_IN_FLIGHT = f"""
     SELECT channel, destination, count(*) AS number FROM perdure.deliveries
-    WHERE status = (SELECT 'SENDING') AND channel = ANY (CAST(:channel AS text[]))
-      AND next_attempt_at > clock_timestamp()
+    WHERE {IS_SENDING} AND channel = ANY (CAST(:channel AS text[])) AND next_attempt_at > clock_timestamp()
     GROUP BY channel, destination"""
 
 # When the rate lets the next call through.
