@@ -140,6 +140,12 @@ def looks(contexts, check) -> Callable[..., None]:
     return looks
 
 
+def press(page: Page, key: str) -> None:
+    """Presses a key when the scripts that hear it are there: a page has its address, and its texts, before them."""
+    page.wait_for_load_state()
+    page.keyboard.press(key)
+
+
 def numbers(text: str) -> list[int]:
     """The whole numbers in a text of a page."""
     return [int(one.replace(",", "")) for one in re.findall(r"\d[\d,]*", text)]

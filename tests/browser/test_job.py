@@ -3,6 +3,7 @@
 import re
 
 from playwright.sync_api import expect
+from tests.browser.conftest import press
 from tests.browser.dataset import HOSTILE
 
 
@@ -14,29 +15,29 @@ def test_it_can_be_read_by_everybody(looks, data):
 
 def test_it_is_opened_from_the_list_by_keyboard(page, data):
     page.goto("/jobs?status=RUNNING")
-    page.keyboard.press("j")
-    page.keyboard.press("Enter")
+    press(page, "j")
+    press(page, "Enter")
     expect(page).to_have_url(re.compile(r"/jobs/[0-9a-f-]{36}$"))
     expect(page.get_by_role("heading", name="What happened")).to_be_visible()
     expect(page.locator("[data-live-state]")).to_have_text("Live")
-    page.keyboard.press("g")
-    page.keyboard.press("j")
+    press(page, "g")
+    press(page, "j")
     expect(page).to_have_url(re.compile(r"/jobs$"))
 
 
 def test_retry_and_cancel_ask_first(page, data, check):
     page.goto(f"/jobs/{data.scheduled}")
-    page.keyboard.press("c")
+    press(page, "c")
     dialog = page.get_by_role("dialog", name="Cancel this job?")
     expect(dialog).to_be_visible()
     check(page)
     dialog.get_by_role("button", name="Leave it").click()
     expect(dialog).to_be_hidden()
-    page.keyboard.press("c")
+    press(page, "c")
     dialog.get_by_role("button", name="Cancel the job").click()
     expect(page.get_by_text("It is cancelled.")).to_be_visible()
     expect(page.locator("#job-head .badge")).to_have_text("Cancelled")
-    page.keyboard.press("r")
+    press(page, "r")
     dialog = page.get_by_role("dialog", name="Run it again?")
     dialog.get_by_role("button", name="Retry").click()
     expect(page.get_by_text("A new run is opened.")).to_be_visible()

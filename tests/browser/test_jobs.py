@@ -3,7 +3,7 @@
 import re
 
 from playwright.sync_api import expect
-from tests.browser.conftest import numbers
+from tests.browser.conftest import numbers, press
 from tests.browser.dataset import HOSTILE
 
 
@@ -56,14 +56,14 @@ def test_rows_are_walked_selected_and_cancelled_by_keyboard(page, data):
     page.goto("/jobs?status=SCHEDULED")
     rows = page.locator("tbody tr")
     total = rows.count()
-    page.keyboard.press("j")
+    press(page, "j")
     expect(rows.nth(0)).to_have_attribute("aria-current", "true")
-    page.keyboard.press("j")
-    page.keyboard.press("x")
+    press(page, "j")
+    press(page, "x")
     expect(rows.nth(1).get_by_role("checkbox")).to_be_checked()
     expect(page.get_by_text("1 selected")).to_be_visible()
     chosen = rows.nth(1).get_attribute("data-row")
-    page.keyboard.press("c")
+    press(page, "c")
     expect(page.get_by_role("heading", level=1)).to_have_text("Cancel 1 job?")
     page.get_by_role("link", name="Leave them").click()
     expect(page).to_have_url(re.compile(r"status=SCHEDULED$"))
@@ -79,7 +79,7 @@ def test_rows_are_walked_selected_and_cancelled_by_keyboard(page, data):
 def test_all_that_match_are_retried_and_followed(page, data, check):
     page.goto("/jobs?status=FAILED&job_type=report.build")
     expected = page.locator("tbody tr").count()
-    page.keyboard.press("r")
+    press(page, "r")
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Retry {expected} jobs?")
     page.get_by_label("Why").fill("the font is back")
     page.get_by_role("button", name=f"Retry {expected} jobs").click()

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from playwright.sync_api import expect
+from tests.browser.conftest import press
 from tests.installation import installed, until
 
 from perdure.client import calls
@@ -65,11 +66,11 @@ def test_updates_can_be_paused(page, client):
     job = client.submit(SLEEP, {"seconds": 0}, delay_seconds=600)["job_id"]
     page.goto("/jobs")
     is_live(page)
-    page.keyboard.press("p")
+    press(page, "p")
     expect(page.locator("[data-live-state]")).to_have_text("Paused")
     client.call(calls.cancel_job(job))
     row = page.locator(f'[data-row="{job}"] .badge')
-    page.keyboard.press("p")
+    press(page, "p")
     expect(row).to_have_text("Cancelled")
     is_live(page)
 

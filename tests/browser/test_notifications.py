@@ -4,7 +4,7 @@ import re
 from uuid import uuid4
 
 from playwright.sync_api import expect
-from tests.browser.conftest import numbers
+from tests.browser.conftest import numbers, press
 from tests.browser.dataset import HOSTILE
 from tests.browser.dataset_platform import MALLORY
 
@@ -54,7 +54,7 @@ def test_filters_are_kept_in_the_address(page, data):
     page.get_by_title("Leave this filter out").filter(has_text="channel").click()
     expect(page).not_to_have_url(re.compile("channel=webhook"))
     page.get_by_label("Recipient").fill("ada@example.com")
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     expect(page).to_have_url(re.compile("recipient=ada%40example.com"))
 
 
@@ -71,8 +71,8 @@ def test_recipients_are_masked(page, data):
 
 def test_it_is_opened_by_keyboard_and_its_message_is_seen_in_each_form(page, data):
     page.goto("/notifications?status=DELIVERED&job_type=digest.send")
-    page.keyboard.press("j")
-    page.keyboard.press("Enter")
+    press(page, "j")
+    press(page, "Enter")
     expect(page).to_have_url(ID)
     expect(page.get_by_text("Arrived", exact=True)).to_be_visible()
     expect(page.frame_locator("iframe").get_by_role("heading", name="digest.send")).to_be_visible()
@@ -87,18 +87,18 @@ def test_it_is_opened_by_keyboard_and_its_message_is_seen_in_each_form(page, dat
 
 def test_resend_and_call_off_ask_first(page, data, check):
     ended = first_of(page, "status=BOUNCED")
-    page.keyboard.press("r")
+    press(page, "r")
     dialog = page.get_by_role("dialog", name="Send it again?")
     expect(dialog).to_be_visible()
     check(page)
     dialog.get_by_role("button", name="Leave it").click()
     expect(dialog).to_be_hidden()
-    page.keyboard.press("r")
+    press(page, "r")
     dialog.get_by_role("button", name="Send it again").click()
     expect(page.get_by_text("It is sent again, as this delivery.")).to_be_visible()
     expect(page.locator("#delivery-head .badge")).to_have_text("Pending")
     assert page.url != ended
-    page.keyboard.press("c")
+    press(page, "c")
     dialog = page.get_by_role("dialog", name="Call it off?")
     check(page)
     dialog.get_by_role("button", name="Call it off").click()
@@ -153,7 +153,7 @@ def test_addresses_are_suppressed_and_taken_off(page, data, check):
     expect(page.get_by_text("1 address is suppressed from now on. 1 were listed before.")).to_be_visible()
     expect(rows).to_have_count(4)
     page.get_by_label("A whole address").fill("ONE@example.com")
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     expect(rows).to_have_count(1)
     page.get_by_role("button", name="Take off one@example.com").click()
     dialog = page.get_by_role("dialog", name="Take it off the list?")
@@ -185,10 +185,10 @@ def test_rows_change_where_they_are_and_new_ones_are_announced(page, data, platf
         expect(waiting.first.locator(".badge")).to_have_text("Cancelled")
         assert waiting.evaluate_all("(rows) => rows.map((row) => row.dataset.row)") == before
         page.goto("/notifications?event=SUCCESS")
-        page.keyboard.press("p")
+        press(page, "p")
         expect(page.locator("[data-live-state]")).to_have_text("Paused")
         again = client.call(calls.resend_delivery(newest, str(uuid4())))["delivery_id"]
-        page.keyboard.press("p")
+        press(page, "p")
         page.get_by_role("link", name="1 new delivery: show it").click()
     expect(page.locator("tbody tr").first).to_have_attribute("data-row", again)
 
@@ -196,7 +196,7 @@ def test_rows_change_where_they_are_and_new_ones_are_announced(page, data, platf
 def test_all_that_match_are_sent_again_batch_by_batch(page, data, looks, check):
     looks("/notifications/resend?status=FAILED", "notifications-resend")
     page.goto("/notifications?status=FAILED&channel=email")
-    page.keyboard.press("r")
+    press(page, "r")
     heading = page.get_by_role("heading", level=1)
     expect(heading).to_have_text(re.compile(r"Send \d+ deliveries again\?"))
     [expected] = numbers(heading.inner_text())

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
+from tests.browser.conftest import press
 
 pytestmark = pytest.mark.usefixtures("data")
 
@@ -14,49 +15,48 @@ def test_pages_can_be_read_by_everybody(looks):
 
 def test_help_opens_by_key_and_closes(page, check):
     page.goto("/")
-    page.keyboard.press("?")
+    press(page, "?")
     dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
     expect(dialog).to_be_visible()
     check(page)
-    page.keyboard.press("Escape")
+    press(page, "Escape")
     expect(dialog).to_be_hidden()
 
 
 def test_search_takes_the_focus(page):
     page.goto("/")
-    page.keyboard.press("/")
+    press(page, "/")
     expect(page.locator("#side input[type=search]")).to_be_focused()
     page.keyboard.type("?gj")
     expect(page.locator("#side input[type=search]")).to_have_value("?gj")
-    page.keyboard.press("Escape")
+    press(page, "Escape")
     expect(page.locator("#side input[type=search]")).not_to_be_focused()
 
 
 def test_keys_work_in_a_narrow_window_too(contexts):
     page = contexts(viewport={"width": 360, "height": 780}).new_page()
     page.goto("/")
-    page.keyboard.press("?")
+    press(page, "?")
     expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     expect(page.get_by_role("heading", name="Keyboard shortcuts")).to_be_focused()
-    page.keyboard.press("Escape")
-    page.keyboard.press("/")
+    press(page, "Escape")
+    press(page, "/")
     expect(page).to_have_url(re.compile("/jobs#find$"))
-    page.wait_for_load_state()  # the address is there before the scripts are
-    page.keyboard.press("/")
+    press(page, "/")
     expect(page.get_by_label("An id, or words of an error")).to_be_focused()
 
 
 def test_shortcuts_can_be_turned_off(page):
     page.goto("/")
-    page.keyboard.press("?")
+    press(page, "?")
     page.get_by_role("button", name="Turn them off").click()
     expect(page.locator("html[data-shortcuts=off]")).to_have_count(1)
-    page.keyboard.press("?")
+    press(page, "?")
     expect(page.get_by_role("dialog")).to_be_hidden()
     page.get_by_role("button", name="Keyboard shortcuts").click()
     page.get_by_role("button", name="Turn them on").click()
     expect(page.locator("html:not([data-shortcuts]) [data-live-state]")).to_have_text("Live")
-    page.keyboard.press("?")
+    press(page, "?")
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
@@ -77,9 +77,9 @@ def test_a_look_is_chosen_and_remembered(page):
 
 def test_one_can_skip_to_the_page(page):
     page.goto("/")
-    page.keyboard.press("Tab")
+    press(page, "Tab")
     expect(page.get_by_role("link", name="Skip to the page")).to_be_focused()
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     expect(page.locator("main")).to_be_focused()
 
 

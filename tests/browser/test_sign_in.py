@@ -4,6 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
+from tests.browser.conftest import press
 from tests.browser.dataset import fill
 from tests.databases import run_aside
 from tests.installation import installed
@@ -76,7 +77,7 @@ def test_a_key_opens_what_it_may(page, keys, check):
     expect(page.get_by_text("looker")).to_be_visible()
     expect(page.get_by_role("checkbox")).to_have_count(0)
     expect(page.get_by_role("button", name="Retry…")).to_have_count(0)
-    page.keyboard.press("r")
+    press(page, "r")
     expect(page).to_have_url(re.compile(r"/jobs\?status=FAILED"))
     check(page)
     page.evaluate("document.cookie")

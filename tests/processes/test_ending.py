@@ -51,10 +51,15 @@ DAYS = {"PERDURE_DRAIN_SECONDS": "999999"}
 def test_a_second_signal_gives_work_back_at_once_and_costs_it_no_attempt(installation, client, command, number):
     arguments = ["--port", "0"] if command == "dev" else ["--processes", "2", "--metrics-port", "0"]
     process = installation.start(command, *arguments, **DAYS)
+
+    def workers():
+        return client.call(calls.workers())["items"]
+
+    until(lambda: len(workers()) == (1 if command == "dev" else 2))
     job = client.submit("demo.sleep", {"seconds": 600}, max_retries=0)
     running(client, job)
     process._process.send_signal(number)
-    until(lambda: any(one["draining_since"] for one in client.call(calls.workers())["items"]))
+    until(lambda: all(one["draining_since"] for one in workers()))  # one that is not would take what another gives back
     assert client.get(job["job_id"])["status"] == "RUNNING", "it has its time"
     process._process.send_signal(number)
     assert process._process.wait(10) == 0
